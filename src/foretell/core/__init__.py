@@ -1,0 +1,1 @@
+"""What every area stands on: database, clock, ids, principal, pages, logs, blobs."""

@@ -1,0 +1,39 @@
+"""Opaque ids: UUIDv7 (RFC 9562), so that a primary key index grows at its end."""
+
+import os
+import re
+import time
+import uuid
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_NAME = re.compile(NAME_PATTERN)
+
+
+def new_id() -> str:
+    """Make a UUIDv7 as 36 lower-case characters.
+
+    Source:
+        RFC 9562 section 5.7: 48 bits of Unix milliseconds, version, 74 random bits.
+    """
+    millis = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (millis & (1 << 48) - 1) << 80
+    value |= 0x7 << 76 | (random >> 68 & 0xFFF) << 64
+    value |= 0b10 << 62 | random & (1 << 62) - 1
+    return str(uuid.UUID(int=value))
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name an object (contract: `[a-z0-9][a-z0-9_-]{0,62}`)."""
+    return _NAME.match(text) is not None and "\n" not in text
+
+
+def slug_of(text: str) -> str:
+    """Turn a file name into a name: lower case, runs of other characters to `-`.
+
+    Returns:
+        A valid name; `data` when nothing of `text` is usable.
+    """
+    stem = text.rsplit("/", 1)[-1].rsplit("\\", 1)[-1].split(".", 1)[0]
+    slug = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-_")[:63]
+    return slug or "data"

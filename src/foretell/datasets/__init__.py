@@ -1,0 +1,1 @@
+"""Named tables of immutable versions: import, rows, profile, download."""

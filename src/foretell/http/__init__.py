@@ -1,0 +1,1 @@
+"""The edge, problem details, scope-checked routes, OpenAPI. Knows no area."""

@@ -1,0 +1,1 @@
+"""Durable background work: the jobs table is the only truth."""

@@ -1,0 +1,1 @@
+"""Alembic migrations of Foretell's own database, shipped in the wheel."""

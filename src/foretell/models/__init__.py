@@ -1,0 +1,1 @@
+"""Named predictors of immutable versions: gate, signature, parity, aliases."""

@@ -1,0 +1,1 @@
+"""Child processes that may open what nobody trusts: uploads and model files."""

@@ -1,0 +1,1 @@
+"""Readers and writers of tables: runs in children and workers, knows no area."""
