@@ -1,0 +1,243 @@
+"""The edge: a FastAPI application whose `__call__` does once what every request needs.
+
+Request id, host check, header limits, security headers, CORS, metrics and the
+access log happen here, in one ASGI callable, whichever door follows: a fast path
+(a callable that claims exact paths in front of FastAPI) or the application. A
+`BaseHTTPMiddleware` would cost more than a prediction (docs/decisions/0005).
+"""
+
+import os
+import re
+import time
+from collections.abc import MutableMapping
+from itertools import count
+from typing import Any, Protocol
+
+import orjson
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from foretell.core.logs import get_logger
+from foretell.http.metrics import Metrics
+from foretell.http.problems import MEDIA_TYPE, TYPE_PREFIX, Renderers
+
+log = get_logger("foretell.http")
+access_log = get_logger("foretell.access")
+
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 16 * 1024
+MAX_PATH_BYTES = 8 * 1024
+_REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+_SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+]
+_API_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'; sandbox",
+)
+
+
+class FastPath(Protocol):
+    """A callable in front of FastAPI for exact paths."""
+
+    def claims(self, scope: Scope) -> bool:
+        """Whether this request is for the fast path."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Edge(FastAPI):
+    """See the module's head. `app.py` calls `open_edge` once when all is built."""
+
+    def open_edge(
+        self,
+        *,
+        hosts: frozenset[str],
+        cors_origins: list[str],
+        metrics: Metrics,
+        access: bool = True,
+    ) -> None:
+        """Fix what the edge does; before this call every request is a 500."""
+        self._hosts = hosts
+        self._metrics = metrics
+        self._access = access
+        self._fast_paths: list[FastPath] = []
+        self._compressed: ASGIApp = GZipMiddleware(self.handle, minimum_size=1024)
+        self._ids = count()
+        self._id_prefix = os.urandom(9).hex()
+        self._front: ASGIApp = self._choose
+        if cors_origins:
+            self._front = CORSMiddleware(
+                self._choose,
+                allow_origins=cors_origins,
+                allow_credentials=True,
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "If-Match",
+                    "Last-Event-ID",
+                    "Prefer",
+                    "X-CSRF-Token",
+                    "X-Request-ID",
+                    "X-Routing-Key",
+                ],
+                expose_headers=["ETag", "Link", "Location", "X-Request-ID"],
+                max_age=600,
+            )
+        if not hasattr(self.state, "renderers"):
+            self.state.renderers = Renderers()
+
+    def add_fast_path(self, fast_path: FastPath) -> None:
+        """Let `fast_path` answer what it claims. It steps aside while the
+        application has middleware or dependency overrides of its user."""
+        self._fast_paths.append(fast_path)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI itself, without the edge."""
+        await super().__call__(scope, receive, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.handle(scope, receive, send)
+            return
+        # Starlette shares one state between requests when a server passes none.
+        scope["app"] = self
+        state = dict(scope.get("state") or {})
+        state["request_id"] = request_id = self._request_id(scope)
+        scope["state"] = state
+        answer = _Answer(send, request_id)
+        started = time.perf_counter()
+        try:
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await _refuse(scope, answer, *refusal)
+            else:
+                await self._front(scope, receive, answer)
+        except Exception as error:
+            # FastAPI's own handler has answered already; re-raising would make
+            # the server drop the connection under the next request.
+            log.error("http.request_failed", request_id=request_id, exc_info=error)
+            if not answer.status:
+                await _refuse(scope, answer, 500, "internal", "Internal error", "")
+        finally:
+            self._record(scope, answer.status, time.perf_counter() - started)
+
+    async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.user_middleware and not self.dependency_overrides:
+            for fast_path in self._fast_paths:
+                if fast_path.claims(scope):
+                    await fast_path(scope, receive, send)
+                    return
+        await self._compressed(scope, receive, send)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.match(value):
+                return str(value.decode())
+        return f"{self._id_prefix}-{next(self._ids):x}"
+
+    def _refusal(self, scope: Scope) -> tuple[int, str, str, str] | None:
+        """Status, slug, title and detail for what never reaches a route."""
+        if scope["method"] not in _METHODS:
+            return 405, "method-not-allowed", "Method Not Allowed", "Not taken here."
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS:
+            detail = f"More than {MAX_HEADERS} headers."
+            return 431, "headers-too-large", "Headers too large", detail
+        size, hosts = 0, []
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts.append(value)
+        if size > MAX_HEADER_BYTES:
+            detail = f"Headers of more than {MAX_HEADER_BYTES} bytes."
+            return 431, "headers-too-large", "Headers too large", detail
+        if len(scope.get("raw_path") or b"") > MAX_PATH_BYTES:
+            return 414, "uri-too-long", "URI too long", "The address is too long."
+        if len(hosts) != 1 or not self._knows(hosts[0]):
+            detail = "This server does not answer for that host; see ALLOWED_HOSTS."
+            return 421, "unknown-host", "Unknown host", detail
+        return None
+
+    def _knows(self, host: bytes) -> bool:
+        name = host.decode("latin-1").lower()
+        if name in self._hosts:
+            return True
+        return re.sub(r":\d{1,5}$", "", name) in self._hosts or "*" in self._hosts
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path_format", None) or scope.get("fast_route") or "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.observe_request(method, path, status, seconds)
+        if self._access and path not in ("/healthz", "/readyz", "/metrics"):
+            access_log.info(
+                "http.request",
+                request_id=scope["state"]["request_id"],
+                method=scope["method"],
+                route=path,
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+
+
+class _Answer:
+    """Adds the headers that every answer has and notes its status."""
+
+    __slots__ = ("_request_id", "_send", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            _complete(message, self._request_id)
+        await self._send(message)
+
+
+def _complete(message: MutableMapping[str, Any], request_id: bytes) -> None:
+    headers = list(message.get("headers", ()))
+    present = {name for name, _ in headers}
+    headers.append((b"x-request-id", request_id))
+    headers += _SECURITY_HEADERS
+    if b"content-security-policy" not in present:
+        headers.append(_API_POLICY)
+    if b"cache-control" not in present:
+        headers.append((b"cache-control", b"no-store"))
+    message["headers"] = headers
+
+
+async def _refuse(
+    scope: Scope, send: Send, status: int, slug: str, title: str, detail: str
+) -> None:
+    body = orjson.dumps(
+        {
+            "type": TYPE_PREFIX + slug,
+            "title": title,
+            "status": status,
+            "detail": detail or "The request id finds the reason in the log.",
+            "instance": scope["path"],
+            "request_id": scope["state"]["request_id"],
+        }
+    )
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,213 @@
+"""RFC 9457 problem details: one shape for every refusal.
+
+Three families speak another dialect because their specification says so:
+`/token*` (RFC 6749), `/v2*` (Open Inference Protocol) and whatever an extension
+registers under its prefix. A renderer turns a `Problem` into a response.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from foretell.core.logs import get_logger
+from foretell.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    ForetellError,
+    Gone,
+    Invalid,
+    NotFound,
+    OutOfSpace,
+    PreconditionFailed,
+    Throttled,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedFormat,
+)
+
+TYPE_PREFIX = "https://docs.foretell.example/problems/"
+MEDIA_TYPE = "application/problem+json"
+MAX_FIELD_ERRORS = 100
+
+log = get_logger("foretell.http")
+
+# The nearest class of an error's own order of bases decides.
+_STATUSES: Mapping[type[ForetellError], int] = {
+    Gone: 410,
+    NotFound: 404,
+    PreconditionFailed: 412,
+    Conflict: 409,
+    UnsupportedFormat: 415,
+    Invalid: 422,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    TooLarge: 413,
+    Throttled: 429,
+    Unavailable: 503,
+    OutOfSpace: 507,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One refusal, ready to be rendered."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    errors: Sequence[FieldError] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Renderer = Callable[[Request, Problem], Response]
+
+
+class Renderers:
+    """Which renderer speaks under which path prefix; the longest prefix wins."""
+
+    def __init__(self) -> None:
+        self._by_prefix: dict[str, Renderer] = {}
+
+    def register(self, prefix: str, renderer: Renderer) -> None:
+        self._by_prefix[prefix] = renderer
+
+    def find(self, path: str) -> Renderer:
+        found = [p for p in self._by_prefix if path == p or path.startswith(p + "/")]
+        return self._by_prefix[max(found, key=len)] if found else render_problem
+
+
+def status_of(error: ForetellError | type[ForetellError]) -> int:
+    """HTTP status of an error's kind; 500 for what has no kind."""
+    kind = error if isinstance(error, type) else type(error)
+    for base in kind.__mro__:
+        if base in _STATUSES:
+            return _STATUSES[base]
+    return 500
+
+
+def problem_of(error: ForetellError) -> Problem:
+    """The problem that tells of `error`."""
+    return Problem(
+        status=status_of(error),
+        slug=error.slug,
+        title=error.title,
+        detail=error.detail,
+        errors=error.errors[:MAX_FIELD_ERRORS],
+        context=error.context,
+        headers=error.headers,
+    )
+
+
+def problem_document(
+    problem: Problem, instance: str, request_id: str
+) -> dict[str, Any]:
+    """The JSON members of a problem (RFC 9457 section 3)."""
+    document: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = [
+            {"pointer": e.pointer, "message": e.message, "code": e.code}
+            for e in problem.errors
+        ]
+    for name, value in problem.context.items():
+        document.setdefault(name, value)
+    return document
+
+
+def render_problem(request: Request, problem: Problem) -> Response:
+    """The default renderer: `application/problem+json`."""
+    request_id = str(request.scope.get("state", {}).get("request_id", ""))
+    document = problem_document(problem, request.url.path, request_id)
+    return Response(
+        orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS),
+        problem.status,
+        dict(problem.headers),
+        MEDIA_TYPE,
+    )
+
+
+def problem_response(request: Request, error: ForetellError) -> Response:
+    """The response for `error` in the dialect of the request's path."""
+    return _render(request, problem_of(error))
+
+
+def _render(request: Request, problem: Problem) -> Response:
+    renderers: Renderers = request.app.state.renderers
+    return renderers.find(request.scope["path"])(request, problem)
+
+
+async def on_foretell_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ForetellError):
+        raise error
+    return problem_response(request, error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Routing's own refusals (404, 405) and those of FastAPI's body parsing."""
+    if not isinstance(error, HTTPException):
+        raise error
+    slug, detail = _words_of(error.status_code)
+    title = HTTPStatus(error.status_code).phrase
+    problem = Problem(
+        error.status_code, slug, title, detail, headers=error.headers or {}
+    )
+    return _render(request, problem)
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """FastAPI's validation errors, without the offending values."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [field_error_of(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
+    names = ", ".join(f.pointer for f in fields[:3]) + (
+        ", …" if len(fields) > 3 else ""
+    )
+    problem = Problem(422, "invalid", "Invalid request", f"Wrong: {names}.", fields)
+    return _render(request, problem)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: a 500 that says nothing but the request id."""
+    log.error("http.unexpected_error", path=request.scope["path"], exc_info=error)
+    detail = "Something went wrong on the server. The request id finds it in the log."
+    return _render(request, Problem(500, "internal", "Internal error", detail))
+
+
+def field_error_of(item: Mapping[str, Any]) -> FieldError:
+    """One entry of Pydantic's error list as a JSON pointer and words."""
+    place, *parts = item["loc"] or ("body",)
+    escaped = [str(p).replace("~", "~0").replace("/", "~1") for p in parts]
+    if item["type"] == "json_invalid":
+        return FieldError("", "The body is not JSON.", "json_invalid")
+    prefix = "" if place == "body" else f"/{place}"
+    pointer = prefix + "".join(f"/{p}" for p in escaped)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return FieldError(pointer, message, str(item["type"]))
+
+
+def _words_of(status: int) -> tuple[str, str]:
+    known = {
+        400: ("bad-request", "The request could not be read."),
+        404: ("not-found", "There is nothing at this address."),
+        405: ("method-not-allowed", "This address does not take that method."),
+        413: ("too-large", "The body is larger than this address takes."),
+        415: ("unsupported-format", "This address does not read that content type."),
+    }
+    return known.get(status, ("http-error", HTTPStatus(status).phrase + "."))

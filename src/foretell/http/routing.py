@@ -1,0 +1,181 @@
+"""Routes that say who may call them, and check it before the body is read.
+
+FastAPI parses the body before it runs dependencies, so a dependency cannot
+refuse a stranger's 5 GiB upload. `ScopedRoute` therefore authenticates in the
+route handler, in front of FastAPI's own. A route that declares neither
+`requires(...)` nor `public` fails when it is registered: deny by default.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from fastapi import APIRouter, params
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive
+
+from foretell.core.principal import Principal, Scope
+from foretell.errors import Forbidden, TooLarge, Unauthenticated
+from foretell.http import idempotency, waiting
+from foretell.http.state import state
+
+DEFAULT_BODY_BYTES = 1024 * 1024
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class RouteWithoutScope(RuntimeError):
+    """A route was declared without `requires(...)` or `public`."""
+
+
+class _Declaration:
+    """A dependency that only declares something about its route."""
+
+    async def __call__(self) -> None:
+        return None
+
+
+class _Requirement(_Declaration):
+    def __init__(self, scopes: tuple[Scope, ...], *, is_public: bool) -> None:
+        self.scopes = scopes
+        self.is_public = is_public
+
+
+class _BodyLimit(_Declaration):
+    def __init__(self, limit: int | str) -> None:
+        self.limit = limit
+
+
+def requires(*scopes: Scope) -> params.Depends:
+    """Declare that a caller needs all `scopes` (any signed-in caller without)."""
+    return params.Depends(_Requirement(scopes, is_public=False))
+
+
+public = params.Depends(_Requirement((), is_public=True))
+"""Declares that anybody may call the route."""
+
+
+def body_limit(limit: int | str) -> params.Depends:
+    """Declare the largest body in bytes, or the setting that holds it."""
+    return params.Depends(_BodyLimit(limit))
+
+
+def router(prefix: str = "", *, tags: Sequence[str] = ()) -> APIRouter:
+    """A router whose routes check scopes before they read bodies."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=ScopedRoute)
+
+
+class ScopedRoute(APIRoute):
+    """See the module's head."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        declared = [d.dependency for d in kwargs.get("dependencies") or ()]
+        requirements = [d for d in declared if isinstance(d, _Requirement)]
+        if len(requirements) != 1:
+            raise RouteWithoutScope(
+                f"{path}: declare dependencies=[requires(...)] or [public]"
+            )
+        self.requirement = requirements[0]
+        limits = [d.limit for d in declared if isinstance(d, _BodyLimit)]
+        self.body_limit: int | str = limits[0] if limits else DEFAULT_BODY_BYTES
+        kwargs["openapi_extra"] = _security(self.requirement) | (
+            kwargs.get("openapi_extra") or {}
+        )
+        super().__init__(path, endpoint, **kwargs)
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            await self._admit(request)
+            _limit_body(request, self._limit_of(request))
+            if request.method != "POST":
+                return await inner(request)
+            return await waiting.finish(request, await idempotency.once(request, inner))
+
+        return handle
+
+    async def _admit(self, request: Request) -> None:
+        principal = await authenticate(request)
+        if self.requirement.is_public:
+            return
+        if principal is None:
+            raise Unauthenticated("Sign in, or send an API key as a Bearer token.")
+        demand_scopes(principal, self.requirement.scopes)
+
+    def _limit_of(self, request: Request) -> int:
+        if isinstance(self.body_limit, int):
+            return self.body_limit
+        return int(getattr(state(request).settings, self.body_limit))
+
+
+async def authenticate(request: Request) -> Principal | None:
+    """Find the caller once per request and keep it in the request's state."""
+    if not hasattr(request.state, "principal"):
+        headers = dict(request.scope["headers"])
+        request.state.principal = await state(request).authenticator.authenticate(
+            headers, is_safe_method=request.method in _SAFE_METHODS
+        )
+    found: Principal | None = request.state.principal
+    return found
+
+
+def demand_scopes(principal: Principal, scopes: Sequence[Scope]) -> None:
+    """Refuse a caller who lacks one of `scopes` altogether.
+
+    A scope narrowed to one object passes here; the service checks the object.
+    """
+    for scope in scopes:
+        if not principal.may_some(scope):
+            raise ScopeMissing(scope)
+
+
+class ScopeMissing(Forbidden):
+    """The credential lacks the scope that the route needs."""
+
+    slug = "scope-missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs the scope {scope}.", scope=str(scope))
+        self.scope = scope
+
+    @property
+    def headers(self) -> dict[str, str]:
+        challenge = 'Bearer realm="foretell", error="insufficient_scope"'
+        return {"WWW-Authenticate": f'{challenge}, scope="{self.scope}"'}
+
+
+def _limit_body(request: Request, limit: int) -> None:
+    """Refuse a body over `limit` bytes, announced or counted."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _body_too_large(limit)
+    request._receive = _counting(request.receive, limit)
+
+
+def _counting(receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise _body_too_large(limit)
+        return message
+
+    return counted
+
+
+def _body_too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit:,} bytes.", limit=limit)
+
+
+def _security(requirement: _Requirement) -> dict[str, Any]:
+    if requirement.is_public:
+        return {"security": []}
+    scopes = [str(scope) for scope in requirement.scopes]
+    return {"security": [{"oauth2": scopes}, {"bearer": scopes}, {"session": []}]}
