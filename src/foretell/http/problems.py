@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -211,3 +212,11 @@ def _words_of(status: int) -> tuple[str, str]:
         415: ("unsupported-format", "This address does not read that content type."),
     }
     return known.get(status, ("http-error", HTTPStatus(status).phrase + "."))
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Make every refusal of `app` a problem document."""
+    app.add_exception_handler(ForetellError, on_foretell_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(Exception, on_unexpected)

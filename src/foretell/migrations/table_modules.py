@@ -1,0 +1,19 @@
+"""The modules that define tables; importing them fills `Base.metadata`."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+TABLE_MODULES = (
+    "foretell.core.idempotency",
+    "foretell.auth.tables",
+    "foretell.jobs.tables",
+    "foretell.datasets.tables",
+    "foretell.models.tables",
+    "foretell.predictions.tables",
+)
+
+
+def load() -> None:
+    for name in TABLE_MODULES:
+        if find_spec(name) is not None:
+            import_module(name)
