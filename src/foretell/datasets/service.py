@@ -304,7 +304,11 @@ class DatasetsService:
             "mode": mode,
         }
         return await self._jobs.submit(
-            IMPORT_TASK, args, principal=principal, target=f"/api/datasets/{name}"
+            IMPORT_TASK,
+            args,
+            owner_id=principal.user_id,
+            target=f"/api/datasets/{name}",
+            objects=[f"dataset:{name}"],
         )
 
     async def _hold(self, name: str, job: Job) -> None:
