@@ -50,16 +50,15 @@ _SYSTEM_READS = (
 def confine(confinement: Confinement) -> SandboxLevel:
     """Apply every part that this machine offers and say which those were.
 
-    The process must have one thread only; what runs before cannot be confined.
-
     Raises:
+        RuntimeError: There is more than one thread; Landlock holds only this one.
         SandboxIncomplete: A part is missing and `require` is set.
     """
     has_seccomp = seccomp.is_available()
     held = describe(landlock.abi(), has_seccomp)
     if confinement.require and not held.complete:
         raise SandboxIncomplete(held.missing, held.note)
-    if sys.platform == "linux":
+    if held.landlock is not None:
         _check_single_thread()
     _enter_folder(confinement)
     _limit(confinement)
@@ -100,7 +99,10 @@ def _check_single_thread() -> None:
     except OSError:  # no /proc: nothing to be learned
         return
     if threads > 1:
-        raise RuntimeError("A module started a thread while it was imported.")
+        raise RuntimeError(
+            "A module started a thread while the child imported it; name it in"
+            " `preload`, so that it is imported before the fork."
+        )
 
 
 def _enter_folder(confinement: Confinement) -> None:

@@ -142,8 +142,7 @@ class ForkLauncher:
     def _take(self, message: FromZygote, descriptors: list[int]) -> None:
         match message:
             case Ready(threads):
-                if threads > 1:
-                    log.warning("sandbox.zygote_has_threads", threads=threads)
+                log.info("sandbox.zygote_ready", threads=threads)
                 _settle(self._ready, None)
             case Broken(module, error):
                 log.error("sandbox.preload_failed", module=module, error=error)

@@ -1,8 +1,8 @@
 """Take all files away from this process but those on two short lists.
 
 Landlock is a kernel feature that an ordinary process may use on itself; it holds
-for root as well. It knows versions ("ABI"): an older kernel restricts less, and
-`is handled` below drops what it does not know.
+for root as well. It knows versions ("ABI"); an older kernel restricts less, so each right is asked for only
+where the kernel knows it.
 """
 
 import ctypes
@@ -11,12 +11,13 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from foretell.sandbox.seccomp import give_up_new_privileges
+
 _SYS_CREATE_RULESET = 444
 _SYS_ADD_RULE = 445
 _SYS_RESTRICT_SELF = 446
 _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
-_PR_SET_NO_NEW_PRIVS = 38
 
 _WRITE_FILE = 1 << 1
 _READ_FILE = 1 << 2
@@ -109,7 +110,7 @@ def restrict(
                 _allow(ruleset, path, _READ & handled)
         for path in write:
             _allow(ruleset, path, _WRITE & handled)
-        _give_up_new_privileges()
+        give_up_new_privileges()
         _syscall(_SYS_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -125,12 +126,6 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         _syscall(_SYS_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
     finally:
         os.close(descriptor)
-
-
-def _give_up_new_privileges() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    zero = ctypes.c_ulong(0)
-    libc.prctl(ctypes.c_int(_PR_SET_NO_NEW_PRIVS), ctypes.c_ulong(1), zero, zero, zero)
 
 
 def _syscall(number: int, *arguments: object) -> int:

@@ -1,6 +1,6 @@
 """A filter that takes dangerous system calls away from this process for good.
 
-Written as classic BPF and installed by `prctl` through ctypes: libseccomp would be
+Written as classic BPF and installed through ctypes: libseccomp would be
 one more system package, and its Python binding searched for the library after the
 doors were closed. Denied calls answer EPERM, so that a library sees an ordinary
 error and the caller a readable one.
@@ -32,9 +32,9 @@ _NUMBER_AT = 0
 _ARCH_AT = 4
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
-_SECCOMP_MODE_FILTER = 2
+_SECCOMP_SET_MODE_FILTER = 1
+_SECCOMP_FILTER_FLAG_TSYNC = 1
 _SECCOMP_GET_ACTION_AVAIL = 2
 _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
 
@@ -60,22 +60,19 @@ def is_available() -> bool:
         return False
     if machine not in _AUDIT_ARCH:
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    action = ctypes.c_uint32(_RET_ERRNO)
-    answer = libc.syscall(
-        ctypes.c_long(_SYS_SECCOMP[machine]),
-        ctypes.c_uint(_SECCOMP_GET_ACTION_AVAIL),
-        ctypes.c_uint(0),
-        ctypes.byref(action),
-    )
-    return bool(answer == 0)
+    try:
+        action = ctypes.c_uint32(_RET_ERRNO)
+        _seccomp(_SECCOMP_GET_ACTION_AVAIL, 0, action)
+    except OSError:
+        return False
+    return True
 
 
 def install() -> None:
-    """Filter the calls of this thread and of every thread it starts from now on.
+    """Filter the calls of all threads of this process from now on.
 
-    The process must have no other thread. Gaining privileges is given up first,
-    which the kernel demands of anyone but root.
+    Gaining privileges is given up first, which the kernel demands of anyone but
+    root.
 
     Raises:
         OSError: The kernel refuses.
@@ -90,8 +87,8 @@ def install() -> None:
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
     header = _Program(len(program) // 8, ctypes.addressof(buffer))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0)
-    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header))
+    give_up_new_privileges()
+    _seccomp(_SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, header)
 
 
 def build(machine: str, pid: int) -> list[Instruction]:
@@ -182,9 +179,25 @@ def _high(argument: int) -> Instruction:
     return (_LOAD, 0, 0, 20 + 8 * argument)
 
 
-def _prctl(option: int, first: int, second: int) -> None:
+def give_up_new_privileges() -> None:
+    """Make this process unable to gain rights, for example by a set-uid program."""
     libc = ctypes.CDLL(None, use_errno=True)
-    arguments = (ctypes.c_ulong(n) for n in (first, second, 0, 0))
-    if libc.prctl(ctypes.c_int(option), *arguments) != 0:
+    arguments = (ctypes.c_ulong(n) for n in (1, 0, 0, 0))
+    if libc.prctl(ctypes.c_int(_PR_SET_NO_NEW_PRIVS), *arguments) != 0:
         code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _seccomp(
+    operation: int, flags: int, argument: ctypes.Structure | ctypes.c_uint32
+) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    answer = libc.syscall(
+        ctypes.c_long(_SYS_SECCOMP[platform.machine()]),
+        ctypes.c_uint(operation),
+        ctypes.c_uint(flags),
+        ctypes.byref(argument),
+    )
+    if answer != 0:  # above 0: the thread that could not be made to follow
+        code = ctypes.get_errno() or errno.EAGAIN
         raise OSError(code, os.strerror(code))
