@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from foretell.core.columns import Column
-from foretell.expressions.check import TypedNode
+from foretell.expressions.typed import TypedNode
 
 RowFormat = Literal["json", "ndjson", "csv", "arrow"]
 FileFormat = Literal["csv", "ndjson", "parquet", "arrow"]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 
@@ -57,7 +57,7 @@ _UPLOAD_BODY = {
         },
     }
 }
-_ACCEPTED = {
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
     200: {"model": DryRunRead, "description": "With dry_run=true: nothing is stored."},
     201: {"model": DatasetRead, "description": "With Prefer: wait, once it is there."},
 }

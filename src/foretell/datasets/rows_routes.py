@@ -2,7 +2,7 @@
 
 import urllib.parse
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -47,7 +47,7 @@ _ACCEPTED: dict[str, RowFormat] = {
     "text/csv": "csv",
     "application/vnd.apache.arrow.stream": "arrow",
 }
-_FORMATS = {
+_FORMATS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
             media_type: {"schema": {"type": "string", "format": "binary"}}
