@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from foretell.auth.ownership import writable
+from foretell.auth.ownership import NotYours, may_share, writable
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
 from foretell.core.pagination import Cursors, Page
@@ -219,6 +219,8 @@ class DatasetsService:
             PreconditionFailed: `if_match` is not the current ETag.
         """
         dataset = await self.get_writable(principal, name)
+        if values.keys() - {"description"} and not may_share(dataset, principal):
+            raise NotYours
         view = await self.get(principal, name)
         if if_match not in (None, "*", view.etag):
             raise PreconditionFailed("The dataset was changed by someone else.")
