@@ -45,6 +45,7 @@ class ChildProcess:
         self._reader, self._writer = streams
         self._errors, self._tail = errors
         self._verdict: ForetellError | None = None
+        self._dismissed = False
         self._watch = asyncio.create_task(self._watch_memory())
 
     async def send(self, request: msgspec.Struct) -> None:
@@ -81,6 +82,8 @@ class ChildProcess:
         """
         returncode = await asyncio.shield(self._handle.exited)
         error = self._verdict or self._judge(returncode)
+        if self._dismissed:
+            raise error
         log.warning(
             "sandbox.child_ended",
             function=self._order.function,
@@ -91,6 +94,8 @@ class ChildProcess:
         raise error
 
     def kill(self) -> None:
+        """End it on purpose: nothing to log about that."""
+        self._dismissed = True
         self._handle.kill()
 
     async def end(self) -> None:
