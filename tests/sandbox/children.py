@@ -239,6 +239,17 @@ def hold(request: Number, report: Report) -> Number:
     return request
 
 
+def flood(request: Number, report: Report) -> Number:
+    while True:
+        os.write(2, bytes(65_536))
+        report(request)
+
+
+def run_out_in_rust(request: Number, report: Report) -> Number:
+    os.write(2, b"memory allocation of 99999999999 bytes failed\n")
+    os.abort()
+
+
 def refuse(request: Text, report: Report) -> Text:
     raise NotFound(
         "No sheet 'x'.", errors=[FieldError("/sheet", "none", "missing")], n=1

@@ -39,6 +39,7 @@ async def test_a_native_crash_of_a_server_is_told(sandbox):
     await asyncio.wait_for(server.exited.wait(), 5)
     assert isinstance(server.error, ChildKilled)
     assert server.error.context == {"signal": "SIGABRT"}
+    await server.close()
 
 
 async def test_a_server_that_cannot_start_says_why(sandbox):
