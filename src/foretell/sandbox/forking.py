@@ -99,7 +99,11 @@ class ForkLauncher:
         ticket = self._tickets
         started: asyncio.Future[_Child] = self._loop.create_future()
         self._starting[ticket] = started
-        await self._tell(Fork(ticket), *descriptors)
+        try:
+            await self._tell(Fork(ticket), *descriptors)
+        except BaseException:
+            self._starting.pop(ticket, None)
+            raise
         return await started
 
     async def close(self) -> None:
@@ -215,3 +219,4 @@ def _settle(future: asyncio.Future[None], value: None) -> None:
 def _fail(future: asyncio.Future[Any], reason: str) -> None:
     if not future.done():
         future.set_exception(SandboxLost(reason))
+        future.exception()  # nobody may be waiting; that is no mistake
