@@ -8,7 +8,7 @@ process. This module imports no data library.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -107,21 +107,37 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """Where a model's answer may jump, for the columns it was found for.
+
+    Attributes:
+        thresholds: Per column the values at which a tree splits, in the column's
+            own unit (before any scaling).
+        ranges: Per column about where its values lay in training.
+    """
+
+    thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model in memory, inside the child that loaded it.
 
     Attributes:
         native: The library's own object (an estimator, an ONNX graph).
         predictor: Answers as the library itself does: the truth for parity.
-        libraries: Versions the file was saved with, where it tells them.
+        verdict: What the gate or the structure check said about the file.
         warnings: What a person should know about the load.
+        hints: Where probing should look.
     """
 
     native: Any
     signature: Signature
     predictor: Predictor
-    libraries: Mapping[str, str]
+    verdict: Verdict
     warnings: Sequence[str] = ()
+    hints: "Hints" = field(default_factory=lambda: Hints())
 
 
 class Flavour(Protocol):
@@ -133,12 +149,22 @@ class Flavour(Protocol):
         """True when the first bytes are of this kind; the name is only a hint."""
         ...
 
-    def judge(self, path: Path, terms: "Terms") -> Verdict:
-        """Judge the file without executing anything of it."""
+    def load(
+        self, path: Path, terms: "Terms", examples: "Batch | None" = None
+    ) -> LoadedModel:
+        """Judge a file without executing any of it, and load it if it may be.
+
+        Raises:
+            ModelRefused: The file may not be loaded on these terms.
+            ModelUnreadable: It is not a whole file of this flavour.
+            ModelUnusable: What it holds cannot be asked for predictions.
+        """
         ...
 
-    def load(self, path: Path, terms: "Terms", examples: "Batch | None") -> LoadedModel:
-        """Load an admitted file. Raises `ModelRefused` for any other."""
+    def open(
+        self, path: Path, signature: Signature, spec: EngineSpec, terms: "Terms"
+    ) -> Predictor:
+        """Judge and load again a file that was inspected before."""
         ...
 
 
@@ -150,11 +176,13 @@ class Terms:
         allow: Packages whose classes a pickle may hold.
         trust: An administrator vouches for names the gate does not know.
         scratch: A folder for temporary files.
+        names: Names for the inputs of a model that has none of its own.
     """
 
     allow: Sequence[str] = ()
     trust: bool = False
     scratch: Path | None = None
+    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
