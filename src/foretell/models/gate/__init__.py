@@ -1,0 +1,1 @@
+"""The static gate: what a pickle would do, read without doing any of it."""
