@@ -1,23 +1,13 @@
-"""What a running application holds: settings, database, ports.
-
-`http` knows no area, so the parts of areas are kept by their type and asked for
-by it: `state(request).port(JobRegistry)`. `app.py` fills it in once.
-"""
+"""What a running application holds beside the parts that every process has."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 from starlette.requests import Request
 
-from foretell.core.blobs import BlobStore
-from foretell.core.clock import Clock
-from foretell.core.db import Database
-from foretell.core.pagination import Cursors
+from foretell.core.parts import Parts
 from foretell.core.principal import Authenticator
-from foretell.settings import Settings
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +35,13 @@ class Waiter(Protocol):
 Check = Callable[[], Awaitable[dict[str, Any]]]
 
 
-@dataclass(slots=True)
-class AppState:
-    """The parts of one application."""
+@dataclass(slots=True, kw_only=True)
+class AppState(Parts):
+    """The parts of an API process."""
 
-    settings: Settings
-    database: Database
-    clock: Clock
-    cursors: Cursors
-    blobs: BlobStore
     authenticator: Authenticator
     waiter: Waiter | None = None
     checks: dict[str, Check] = field(default_factory=dict)
-    ports: dict[type[Any], Any] = field(default_factory=dict)
-
-    def port(self, kind: type[T]) -> T:
-        """The part registered for `kind`; a missing one is a fault of `app.py`."""
-        return cast("T", self.ports[kind])
-
-    def provide(self, part: object, kind: type[Any] | None = None) -> None:
-        """Register `part` under `kind`, its own class when not given."""
-        self.ports[kind or type(part)] = part
 
 
 def state(request: Request) -> AppState:

@@ -1,0 +1,44 @@
+"""Values that travel between an import and the service."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """An uploaded file in the blob store, kept as it came.
+
+    Attributes:
+        key: Blob key, made of the content's SHA-256.
+        filename: The name it was uploaded under; a label, never a path.
+    """
+
+    key: str
+    filename: str
+    bytes: int
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionContents:
+    """What a job has written for a version that is not published yet.
+
+    Attributes:
+        columns: `{name, type, nullable}` of each column.
+        parts: `{key, rows, bytes, sha256}` of each Parquet blob, in row order.
+        rejects_key: Blob of the rejects, if there are any.
+        source: Where the rows came from, as answers show it.
+        lineage: Names and versions of what made it.
+    """
+
+    columns: list[dict[str, Any]]
+    rows: int
+    rejects: int
+    bytes: int
+    parts: list[dict[str, Any]]
+    rejects_key: str | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,90 @@
+"""What can be wrong with a dataset, in the words of datasets."""
+
+from foretell.errors import Conflict, FieldError, Gone, Invalid, NotFound
+
+
+class DatasetNotFound(NotFound):
+    """No dataset of that name that the caller may see."""
+
+    slug = "dataset-not-found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no dataset {name!r}.", dataset=name)
+
+
+class DatasetVersionNotFound(NotFound):
+    """The dataset has no such version."""
+
+    slug = "dataset-version-not-found"
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(
+            f"Dataset {name!r} has no version {version}.", dataset=name, version=version
+        )
+
+
+class DatasetVersionGone(Gone):
+    """The version that a cursor names was deleted with its dataset."""
+
+    slug = "dataset-version-gone"
+
+    def __init__(self) -> None:
+        super().__init__("The version that this cursor reads was deleted; start again.")
+
+
+class DatasetNameTaken(Conflict):
+    """Names are unique per server; a running import holds its name."""
+
+    slug = "dataset-name-taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The name {name!r} is taken. Add a version to it with "
+            f"POST /api/datasets/{name}/versions, or choose another name.",
+            dataset=name,
+        )
+
+
+class ColumnUnknown(Invalid):
+    """A parameter names a column that the version does not have."""
+
+    slug = "column-unknown"
+
+    def __init__(self, parameter: str, name: str, columns: list[str]) -> None:
+        super().__init__(
+            f"There is no column {name!r}; there are: {', '.join(columns[:50])}.",
+            errors=[
+                FieldError(f"/query/{parameter}", "names no column", "column_unknown")
+            ],
+        )
+
+
+class ParameterInvalid(Invalid):
+    """A query parameter cannot be used as it is."""
+
+    slug = "parameter-invalid"
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(
+            f"{parameter}: {message}",
+            errors=[FieldError(f"/query/{parameter}", message, "parameter_invalid")],
+        )
+
+
+class AppendMismatch(Invalid):
+    """The appended rows do not fit the columns of the dataset."""
+
+    slug = "append-mismatch"
+
+
+class DatasetNameInvalid(Invalid):
+    """Names are lower case letters, digits, `-` and `_`, 63 at most."""
+
+    slug = "dataset-name-invalid"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "A dataset name has 1 to 63 of a-z, 0-9, - and _ and starts with a letter "
+            "or digit.",
+            errors=[FieldError("/name", "is not a name", "name_invalid")],
+        )

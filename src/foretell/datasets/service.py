@@ -1,0 +1,321 @@
+"""What can be done with datasets: one method a use case."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from foretell.auth.ownership import ensure_may_write
+from foretell.core.clock import Clock
+from foretell.core.ids import is_name, new_id
+from foretell.core.pagination import Cursors, Page
+from foretell.core.principal import Principal, Scope
+from foretell.datasets.contents import SourceFile, VersionContents
+from foretell.datasets.errors import (
+    DatasetNameInvalid,
+    DatasetNameTaken,
+    DatasetNotFound,
+    DatasetVersionGone,
+    DatasetVersionNotFound,
+)
+from foretell.datasets.options import Options
+from foretell.datasets.store import DatasetStore, new_version
+from foretell.datasets.tables import Dataset, DatasetVersion
+from foretell.errors import Forbidden, PreconditionFailed
+from foretell.jobs.service import JobsService
+from foretell.jobs.tables import Job
+
+IMPORT_TASK = "datasets.import"
+Mode = Literal["replace", "append"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """A dataset and the version it is seen through; the shape of the answers."""
+
+    dataset: Dataset
+    shown: DatasetVersion
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.shown, name)
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def description(self) -> str:
+        return self.dataset.description
+
+    @property
+    def version(self) -> int:
+        return self.shown.number
+
+    @property
+    def current(self) -> int | None:
+        return self.dataset.current
+
+    @property
+    def recipe(self) -> str | None:
+        recipe: str | None = self.shown.lineage.get("recipe")
+        return recipe
+
+    @property
+    def owner_id(self) -> str:
+        return self.dataset.owner_id
+
+    @property
+    def visibility(self) -> str:
+        return self.dataset.visibility
+
+    @property
+    def readers(self) -> Sequence[str]:
+        return self.dataset.readers
+
+    @property
+    def writers(self) -> Sequence[str]:
+        return self.dataset.writers
+
+    @property
+    def created_at(self) -> datetime:
+        return self.shown.created_at
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.dataset.id}-{self.dataset.revision}"'
+
+
+class DatasetsService:
+    """Use cases of datasets, in the unit of work of one request or job."""
+
+    def __init__(
+        self,
+        store: DatasetStore,
+        jobs: JobsService,
+        clock: Clock,
+        cursors: Cursors,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._clock = clock
+        self._cursors = cursors
+
+    async def create(
+        self, principal: Principal, name: str, source: SourceFile, options: Options
+    ) -> Job:
+        """Reserve a name and start the import of its first version.
+
+        Raises:
+            DatasetNameTaken: Another dataset, or a running import, has the name.
+        """
+        _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
+        await self.reserve(principal, name)
+        job = await self._submit_import(principal, name, source, options, "replace")
+        await self._hold(name, job)
+        return job
+
+    async def add_version(
+        self,
+        principal: Principal,
+        name: str,
+        source: SourceFile,
+        options: Options,
+        mode: Mode,
+    ) -> Job:
+        """Start the import of the next version of a dataset."""
+        await self.get_writable(principal, name)
+        return await self._submit_import(principal, name, source, options, mode)
+
+    async def reserve(self, principal: Principal, name: str) -> Dataset:
+        """Take a free name, or the name of an import that has failed."""
+        if not is_name(name):
+            raise DatasetNameInvalid(name)
+        found = await self._store.find_any(name)
+        if found is not None:
+            if found.current is not None or await self._is_held(found):
+                raise DatasetNameTaken(name)
+            await self._store.delete(found)
+        dataset = Dataset(
+            id=new_id(),
+            name=name,
+            description="",
+            last_version=0,
+            revision=1,
+            created_at=self._clock.now(),
+            owner_id=principal.user_id,
+        )
+        await self._store.add_unless_taken(dataset)
+        return dataset
+
+    async def hold(self, name: str, job: Job) -> None:
+        """Let `job` hold the reserved name until it ends."""
+        await self._hold(name, job)
+
+    async def get(
+        self, principal: Principal, name: str, version: int | None = None
+    ) -> DatasetView:
+        """A dataset through one version, the current one by default."""
+        _ensure_allowed(principal, Scope.DATASETS_READ, name)
+        dataset = await self._store.find(name, principal)
+        if dataset is None:
+            raise DatasetNotFound(name)
+        number = dataset.current if version is None else version
+        shown = await self._store.find_version(dataset.id, number or 0)
+        if shown is None:
+            raise DatasetVersionNotFound(name, number or 0)
+        return DatasetView(dataset, shown)
+
+    async def get_for_cursor(
+        self, principal: Principal, name: str, dataset_id: str, version: int
+    ) -> DatasetView:
+        """The version that a cursor reads, which may be gone by now."""
+        dataset = await self._store.find_by_id(dataset_id)
+        if dataset is None:
+            raise DatasetVersionGone
+        view = await self.get(principal, name, version)
+        if view.dataset.id != dataset_id:
+            raise DatasetVersionGone
+        return view
+
+    async def get_writable(self, principal: Principal, name: str) -> Dataset:
+        """The dataset of that name, if the caller may change it."""
+        view = await self.get(principal, name)
+        _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
+        ensure_may_write(view.dataset, principal)
+        return view.dataset
+
+    async def list_page(
+        self, principal: Principal, cursor: str | None, limit: int
+    ) -> Page[DatasetView]:
+        after = self._cursors.decode("datasets", cursor) if cursor else None
+        rows = await self._store.list_page(principal, after=after, limit=limit)
+        items = [DatasetView(dataset, version) for dataset, version in rows[:limit]]
+        more = len(rows) > limit
+        end = self._cursors.encode("datasets", items[-1].name) if more else None
+        return Page(items, end)
+
+    async def list_versions(
+        self, principal: Principal, name: str, cursor: str | None, limit: int
+    ) -> Page[DatasetView]:
+        dataset = (await self.get(principal, name)).dataset
+        purpose = f"versions:{dataset.id}"
+        before = self._cursors.decode(purpose, cursor) if cursor else None
+        rows = await self._store.list_versions(dataset.id, before=before, limit=limit)
+        items = [DatasetView(dataset, version) for version in rows[:limit]]
+        more = len(rows) > limit
+        end = self._cursors.encode(purpose, items[-1].version) if more else None
+        return Page(items, end)
+
+    async def change(
+        self,
+        principal: Principal,
+        name: str,
+        values: dict[str, Any],
+        if_match: str | None,
+    ) -> DatasetView:
+        """Change description or sharing.
+
+        Raises:
+            PreconditionFailed: `if_match` is not the current ETag.
+        """
+        dataset = await self.get_writable(principal, name)
+        view = await self.get(principal, name)
+        if if_match not in (None, "*", view.etag):
+            raise PreconditionFailed("The dataset was changed by someone else.")
+        revision = dataset.revision if if_match not in (None, "*") else None
+        if values and not await self._store.change(dataset, revision, values):
+            raise PreconditionFailed("The dataset was changed by someone else.")
+        return await self.get(principal, name)
+
+    async def set_current(self, principal: Principal, name: str, version: int) -> None:
+        """Serve another version by default, until the next one is published."""
+        dataset = await self.get_writable(principal, name)
+        if await self._store.find_version(dataset.id, version) is None:
+            raise DatasetVersionNotFound(name, version)
+        await self._store.change(dataset, None, {"current": version})
+
+    async def delete(self, principal: Principal, name: str) -> str:
+        """Delete a dataset with all versions; returns the prefix of its blobs."""
+        dataset = await self.get_writable(principal, name)
+        await self._store.delete(dataset)
+        return f"datasets/{dataset.id}/"
+
+    async def get_target(self, dataset_id: str) -> Dataset:
+        """The dataset that a job publishes into.
+
+        Raises:
+            DatasetVersionGone: It was deleted meanwhile.
+        """
+        dataset = await self._store.find_by_id(dataset_id)
+        if dataset is None:
+            raise DatasetVersionGone
+        return dataset
+
+    async def find_current(self, dataset: Dataset) -> DatasetVersion | None:
+        if dataset.current is None:
+            return None
+        return await self._store.find_version(dataset.id, dataset.current)
+
+    async def publish(
+        self, dataset_id: str, contents: VersionContents, *, owner_id: str, job_id: str
+    ) -> DatasetVersion:
+        """Make the next version of what a job has written, and serve it.
+
+        Runs in the transaction that completes the job, so either both happen or
+        neither.
+        """
+        dataset = await self._store.lock(dataset_id)
+        if dataset is None:
+            raise DatasetVersionGone
+        version = new_version(
+            dataset,
+            id=new_id(),
+            created_at=self._clock.now(),
+            created_by=owner_id,
+            job_id=job_id,
+            rows=contents.rows,
+            rejects=contents.rejects,
+            bytes=contents.bytes,
+            columns=contents.columns,
+            parts=contents.parts,
+            rejects_key=contents.rejects_key,
+            source=contents.source,
+            lineage=contents.lineage,
+        )
+        await self._store.add(version)
+        return version
+
+    async def _submit_import(
+        self,
+        principal: Principal,
+        name: str,
+        source: SourceFile,
+        options: Options,
+        mode: Mode,
+    ) -> Job:
+        dataset = await self._store.find_any(name)
+        if dataset is None:
+            raise DatasetNotFound(name)
+        args = {
+            "dataset_id": dataset.id,
+            "dataset": name,
+            "source": source.to_json(),
+            "options": options.model_dump(mode="json"),
+            "mode": mode,
+        }
+        return await self._jobs.submit(
+            IMPORT_TASK, args, principal=principal, target=f"/api/datasets/{name}"
+        )
+
+    async def _hold(self, name: str, job: Job) -> None:
+        dataset = await self._store.find_any(name)
+        if dataset is not None and dataset.current is None:
+            await self._store.change(dataset, None, {"job_id": job.id})
+
+    async def _is_held(self, dataset: Dataset) -> bool:
+        return dataset.job_id is not None and await self._jobs.is_active(dataset.job_id)
+
+
+def _ensure_allowed(principal: Principal, scope: Scope, name: str) -> None:
+    if not principal.may(scope, name):
+        raise Forbidden(f"This needs the scope {scope} for {name!r}.", scope=str(scope))

@@ -1,0 +1,131 @@
+"""Every statement about datasets and their versions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from foretell.auth.ownership import visible_to
+from foretell.core.principal import Principal
+from foretell.datasets.tables import Dataset, DatasetVersion
+
+
+class DatasetStore:
+    """Reads and writes datasets in one session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def find(self, name: str, principal: Principal) -> Dataset | None:
+        """The published dataset of that name, if the caller may see it."""
+        statement = select(Dataset).where(
+            Dataset.name == name,
+            Dataset.current.is_not(None),
+            visible_to(Dataset, principal),
+        )
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def find_any(self, name: str) -> Dataset | None:
+        """The dataset of that name, whoever owns it, published or not."""
+        statement = select(Dataset).where(Dataset.name == name)
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def find_by_id(self, dataset_id: str) -> Dataset | None:
+        return await self.session.get(Dataset, dataset_id, populate_existing=True)
+
+    async def find_version(self, dataset_id: str, number: int) -> DatasetVersion | None:
+        statement = select(DatasetVersion).where(
+            DatasetVersion.dataset_id == dataset_id, DatasetVersion.number == number
+        )
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def find_version_of_job(self, job_id: str) -> DatasetVersion | None:
+        statement = select(DatasetVersion).where(DatasetVersion.job_id == job_id)
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def list_page(
+        self, principal: Principal, *, after: str | None, limit: int
+    ) -> Sequence[tuple[Dataset, DatasetVersion]]:
+        """Visible datasets by name with their current version, `limit` + 1 at most."""
+        statement = (
+            select(Dataset, DatasetVersion)
+            .join(
+                DatasetVersion,
+                (DatasetVersion.dataset_id == Dataset.id)
+                & (DatasetVersion.number == Dataset.current),
+            )
+            .where(visible_to(Dataset, principal))
+            .order_by(Dataset.name)
+            .limit(limit + 1)
+        )
+        if after is not None:
+            statement = statement.where(Dataset.name > after)
+        return [(d, v) for d, v in await self.session.execute(statement)]
+
+    async def list_versions(
+        self, dataset_id: str, *, before: int | None, limit: int
+    ) -> Sequence[DatasetVersion]:
+        """Versions, newest first, `limit` + 1 at most."""
+        statement = (
+            select(DatasetVersion)
+            .where(DatasetVersion.dataset_id == dataset_id)
+            .order_by(DatasetVersion.number.desc())
+            .limit(limit + 1)
+        )
+        if before is not None:
+            statement = statement.where(DatasetVersion.number < before)
+        return list(await self.session.scalars(statement))
+
+    async def add(self, row: Dataset | DatasetVersion) -> None:
+        self.session.add(row)
+        await self.session.flush()
+
+    async def lock(self, dataset_id: str) -> Dataset | None:
+        """The dataset, locked for this transaction so that numbers have no gap."""
+        statement = select(Dataset).where(Dataset.id == dataset_id)
+        if self.session.bind.dialect.name != "sqlite":  # BEGIN IMMEDIATE locks there
+            statement = statement.with_for_update()
+        statement = statement.execution_options(populate_existing=True)
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def change(
+        self, dataset: Dataset, revision: int | None, values: dict[str, Any]
+    ) -> bool:
+        """Set `values` and raise the revision; false if it is not `revision` now."""
+        statement = (
+            update(Dataset)
+            .where(Dataset.id == dataset.id)
+            .values(**values, revision=Dataset.revision + 1)
+        )
+        if revision is not None:
+            statement = statement.where(Dataset.revision == revision)
+        result: Any = await self.session.execute(statement)
+        await self.session.refresh(dataset)
+        return bool(result.rowcount)
+
+    async def delete(self, dataset: Dataset) -> None:
+        await self.session.execute(
+            delete(DatasetVersion).where(DatasetVersion.dataset_id == dataset.id)
+        )
+        await self.session.execute(delete(Dataset).where(Dataset.id == dataset.id))
+
+
+def new_version(
+    dataset: Dataset, *, id: str, created_at: datetime, created_by: str, **values: Any
+) -> DatasetVersion:
+    """The row of the next version of a locked dataset; moves its counters."""
+    number = dataset.last_version + 1
+    dataset.last_version = number
+    dataset.current = number
+    dataset.revision += 1
+    dataset.job_id = None
+    return DatasetVersion(
+        id=id,
+        dataset_id=dataset.id,
+        number=number,
+        created_at=created_at,
+        created_by=created_by,
+        **values,
+    )
