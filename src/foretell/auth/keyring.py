@@ -1,0 +1,154 @@
+"""The ES256 keys that sign access tokens, shared by every node through the database.
+
+The private half is sealed under the server's secret, so a stolen database signs
+nothing. A node that meets an unknown `kid` reads the table again, at most once a
+second; nothing a token says can make the server fetch a key from elsewhere.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from jwt.algorithms import ECAlgorithm
+
+from foretell.auth.store import SigningKeyStore
+from foretell.core.clock import Clock
+from foretell.core.logs import get_logger
+from foretell.errors import Unavailable
+
+log = get_logger("foretell.auth")
+
+_RELOAD_EVERY = timedelta(seconds=1)
+Stores = Callable[[], AbstractAsyncContextManager[SigningKeyStore]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """One signing key; `private` is missing when the server's secret changed."""
+
+    kid: str
+    public: ec.EllipticCurvePublicKey
+    private: ec.EllipticCurvePrivateKey | None
+
+
+class KeyRing:
+    """Signing keys in memory.
+
+    Args:
+        reading, writing: Open a store for a read, or for one unit of work.
+        secret: The server's secret; seals private keys.
+    """
+
+    def __init__(
+        self, *, reading: Stores, writing: Stores, secret: bytes, clock: Clock
+    ) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._seal = Fernet(base64.urlsafe_b64encode(derived_key(secret, b"keys")))
+        self._clock = clock
+        self._pairs: dict[str, KeyPair] = {}
+        self._read_at: datetime | None = None
+
+    async def signing(self) -> KeyPair:
+        """The newest key that this server can sign with; makes the first one."""
+        if self._newest() is None:
+            await self._read()
+        if self._newest() is None:
+            await self.rotate()
+        pair = self._newest()
+        if pair is None:
+            raise Unavailable("There is no key to sign tokens with.")
+        return pair
+
+    async def rotate(self) -> str:
+        """Add a new key and sign with it from now on; gives its `kid`.
+
+        Older keys go on verifying. Other nodes learn of it by its first token.
+        """
+        private = ec.generate_private_key(ec.SECP256R1())
+        kid = secrets.token_hex(8)
+        async with self._writing() as store:
+            await store.add(
+                kid,
+                public_pem=_public_pem(private.public_key()),
+                sealed_private=self._seal.encrypt(_private_pem(private)).decode(),
+                now=self._clock.now(),
+            )
+        await self._read()
+        return kid
+
+    def find(self, kid: str) -> ec.EllipticCurvePublicKey | None:
+        """The public key named `kid`, from memory."""
+        pair = self._pairs.get(kid)
+        return pair.public if pair else None
+
+    async def knows(self, kid: str) -> bool:
+        """Whether `kid` is ours; may read the table, at most once a second."""
+        if kid in self._pairs:
+            return True
+        now = self._clock.now()
+        if self._read_at is None or abs(now - self._read_at) >= _RELOAD_EVERY:
+            await self._read()
+        return kid in self._pairs
+
+    async def public_jwks(self) -> dict[str, Any]:
+        """The JSON Web Key Set (RFC 7517) of all keys, public halves only."""
+        await self.signing()
+        return {"keys": [_jwk_of(pair) for pair in self._pairs.values()]}
+
+    async def _read(self) -> None:
+        self._read_at = self._clock.now()
+        async with self._reading() as store:
+            rows = await store.list_all()
+        self._pairs = {r.kid: self._open(r.kid, r.public_pem, r.sealed) for r in rows}
+
+    def _newest(self) -> KeyPair | None:
+        usable = [pair for pair in self._pairs.values() if pair.private is not None]
+        return usable[-1] if usable else None
+
+    def _open(self, kid: str, public_pem: str, sealed: str) -> KeyPair:
+        public = serialization.load_pem_public_key(public_pem.encode())
+        if not isinstance(public, ec.EllipticCurvePublicKey):
+            raise TypeError("a signing key is not an elliptic curve key")
+        try:
+            opened = self._seal.decrypt(sealed)
+        except InvalidToken:
+            log.warning("auth.signing_key_sealed_by_other_secret", kid=kid)
+            return KeyPair(kid, public, None)
+        private = serialization.load_pem_private_key(opened, password=None)
+        if not isinstance(private, ec.EllipticCurvePrivateKey):
+            raise TypeError("a signing key is not an elliptic curve key")
+        return KeyPair(kid, public, private)
+
+
+def derived_key(secret: bytes, purpose: bytes) -> bytes:
+    """A 32-byte key for one purpose, so that no two uses share the server's secret."""
+    hkdf = HKDF(hashes.SHA256(), length=32, salt=None, info=b"foretell:" + purpose)
+    return hkdf.derive(secret)
+
+
+def _jwk_of(pair: KeyPair) -> dict[str, Any]:
+    jwk: dict[str, Any] = ECAlgorithm.to_jwk(pair.public, as_dict=True)
+    return jwk | {"kid": pair.kid, "use": "sig", "alg": "ES256"}
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> str:
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,99 @@
+"""What can be wrong with a job, in the words of the area."""
+
+from foretell.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    ForetellError,
+    Invalid,
+    NotFound,
+)
+
+
+class JobNotFound(NotFound):
+    """There is no such job, or it belongs to somebody else."""
+
+    slug = "job-not-found"
+    title = "No such job"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job {job_id!r} that you may see.")
+
+
+class TaskUnknown(Invalid):
+    """No part of this server registered a task of that name."""
+
+    slug = "task-unknown"
+    title = "No such task"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"There is no task {task!r}; GET /api/tasks lists them.",
+            errors=[FieldError("/task", "No such task.", "unknown")],
+        )
+
+
+class TaskArgumentsInvalid(Invalid):
+    """The arguments do not fit the task's own schema."""
+
+    slug = "task-arguments-invalid"
+    title = "Arguments do not fit the task"
+
+
+class TaskForbidden(Forbidden):
+    """The task needs a scope or role that the caller has not."""
+
+    slug = "task-forbidden"
+
+
+class JobFinished(Conflict):
+    """The job is over, and what was asked for needs one that is not."""
+
+    slug = "job-finished"
+
+
+class JobActive(Conflict):
+    """The job is running; cancel it first or wait for its end."""
+
+    slug = "job-active"
+
+
+class UniqueKeyTaken(Conflict):
+    """Another active job holds the unique key."""
+
+    slug = "unique-key-taken"
+
+
+class JobTimedOut(ForetellError):
+    """The job ran longer than it may. It is not tried again by itself: work that
+    needs too long once needs too long twice."""
+
+    slug = "job-timed-out"
+    title = "Time limit reached"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The job ran longer than its limit of {seconds:g} seconds.")
+
+
+class WorkersLost(ForetellError):
+    """Worker after worker died while running the job."""
+
+    slug = "job-workers-lost"
+    title = "Workers died"
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(
+            f"{deaths} workers in a row died while running this job; the last words "
+            "may be in the server's log. Memory running out is the usual reason."
+        )
+
+
+class TaskFailed(ForetellError):
+    """The task raised something that is not one of our errors."""
+
+    slug = "task-failed"
+    title = "The task failed"
+
+
+class JobLost(Exception):
+    """Another claim of the same job has a newer token; this one's work is void."""

@@ -1,0 +1,363 @@
+"""Runs one try of one job: the same for every executor.
+
+Completion is one transaction: what the task published in `job.session()`, the new
+state of the job and, if wanted, the claim of the next job commit together, or not
+at all when the claim was lost meanwhile.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from foretell.core.db import Database
+from foretell.core.logs import get_logger
+from foretell.core.principal import Principal, Role, scopes_of
+from foretell.errors import Forbidden, Unavailable
+from foretell.jobs import endings
+from foretell.jobs.composition import Composition
+from foretell.jobs.context import JobContext
+from foretell.jobs.doorbell import Bell, SilentBell
+from foretell.jobs.endings import Ending
+from foretell.jobs.errors import JobLost
+from foretell.jobs.failures import frames_of, problem_of, wait_before_retry
+from foretell.jobs.interrupts import JobInterrupted, call_task
+from foretell.jobs.logs import JobLog, log_path
+from foretell.jobs.registry import Task, jsonable
+from foretell.jobs.store import Claim, JobStore, Work
+from foretell.jobs.watch import Watch
+
+_NEWER_WAIT_SECONDS = 30
+_SYSTEM = Principal("system", "", Role.ADMIN, scopes_of(Role.ADMIN), "job")
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+class OwnerGone(Forbidden):
+    """The job's owner was disabled or deleted."""
+
+    slug = "job-owner-gone"
+
+
+class _Discarded(Exception):
+    pass
+
+
+class Publication:
+    """The unit of work of one try, opened when the task first asks for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._stack = AsyncExitStack()
+        self.session: AsyncSession | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncSession]:
+        if self.session is None:
+            self.session = await self._stack.enter_async_context(
+                self._database.writing()
+            )
+        try:
+            yield self.session
+        except BaseException:
+            await self.discard()
+            raise
+
+    async def commit(self) -> None:
+        self.session = None
+        await self._stack.aclose()
+
+    async def discard(self) -> None:
+        """Roll back; the task may open another one."""
+        if self.session is not None:
+            self.session = None
+            with suppress(Unavailable):
+                await self._stack.__aexit__(_Discarded, _Discarded(), None)
+
+
+@dataclass(slots=True)
+class Try:
+    """One try while it runs."""
+
+    claim: Claim
+    context: JobContext
+    log: JobLog
+    publication: Publication
+
+
+class Runner:
+    """Claims and runs jobs, one at a time.
+
+    Args:
+        watch: Looks after the running job; `None` in tests that drive a clock.
+        bell: Rung when a job changed (for event streams of servers).
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        database: Database,
+        services: Any,
+        worker: str,
+        *,
+        watch: Watch | None = None,
+        bell: Bell | None = None,
+    ) -> None:
+        self._parts = composition
+        self._database = database
+        self._services = services
+        self._watch = watch
+        self._bell = bell or SilentBell()
+        self._stop: Callable[[str], None] | None = None
+        self.work = Work(
+            worker,
+            composition.registry.names(),
+            composition.queues,
+            composition.timing.lease,
+        )
+
+    async def claim(self) -> Claim | None:
+        """Take the next due job."""
+        async with self._database.writing() as session:
+            return await self._store(session).claim(self.work)
+
+    async def is_due(self) -> bool:
+        """Whether there is work, without taking the write lock."""
+        async with self._database.reading() as session:
+            return await self._store(session).is_due(self.work)
+
+    async def release(self, claim: Claim) -> None:
+        """Give a job back that was claimed and will not be run here."""
+        ending = endings.released(claim, self._parts.clock.now())
+        async with self._database.writing() as session:
+            await self._store(session).end(claim, ending)
+
+    async def free_own(self) -> None:
+        """Free what this worker seems to hold although it runs nothing: the rest of
+        a commit whose answer was lost."""
+        async with self._database.writing() as session:
+            await self._store(session).free_worker(self.work.worker)
+
+    def stop(self, reason: str) -> None:
+        """Tell the running task to stop; on the loop's thread."""
+        if self._stop is not None:
+            self._stop(reason)
+
+    async def run(self, claim: Claim, *, wants_next: bool = False) -> Claim | None:
+        """Run one try to its end; answers the next claim if one was wanted.
+
+        Never raises for what the task does; a database that stays away leaves the
+        job to its lease.
+        """
+        job_log = JobLog(log_path(self._parts.data_dir, claim.id))
+        structlog.contextvars.bind_contextvars(job_id=claim.id)
+        try:
+            with job_log.capturing():
+                return await self._run(claim, job_log, wants_next=wants_next)
+        except JobLost:
+            log.warning("job.lost", job_id=claim.id, token=claim.token)
+            return None
+        except Unavailable:
+            log.error("job.end_not_written", job_id=claim.id)
+            return None
+        finally:
+            structlog.contextvars.unbind_contextvars("job_id")
+            job_log.close()
+            self._bell.ring()
+
+    async def _run(
+        self, claim: Claim, job_log: JobLog, *, wants_next: bool
+    ) -> Claim | None:
+        task = self._parts.registry.get(claim.task)
+        if claim.args_version > task.version:
+            # Written by a newer release: it waits for a worker of that release.
+            later = self._parts.clock.now() + timedelta(seconds=_NEWER_WAIT_SECONDS)
+            return await self._settle(claim, endings.released(claim, later), wants_next)
+        publication = Publication(self._database)
+        context = JobContext(claim, _SYSTEM, self._services, job_log, publication.open)
+        attempt = Try(claim, context, job_log, publication)
+        if claim.attempt > 1:
+            job_log.write(f"attempt {claim.attempt} of {claim.max_attempts}")
+        try:
+            context.principal = await self._principal(claim)
+            args = task.load(claim.args_version, claim.args)
+            result = await self._invoke(task, attempt, args)
+            return await self._succeed(attempt, result, wants_next)
+        except JobLost:
+            await publication.discard()
+            raise
+        except (asyncio.CancelledError, JobInterrupted) as error:
+            await publication.discard()
+            ending = self._stopped(attempt, error)
+        except Exception as error:
+            await publication.discard()
+            ending = self._failed(attempt, error)
+        return await self._settle(claim, ending, wants_next, context)
+
+    async def _principal(self, claim: Claim) -> Principal:
+        if claim.owner_id is None:
+            return _SYSTEM
+        found = await self._parts.principal_of(self._database, claim.owner_id)
+        if found is None:
+            raise OwnerGone("The owner of this job may not act any more.")
+        return found
+
+    async def _invoke(self, task: Task, attempt: Try, args: BaseModel) -> Any:
+        loop = asyncio.get_running_loop()
+        context = attempt.context
+        running = asyncio.ensure_future(
+            call_task(lambda: task.call(context, args), is_async=task.is_async)
+        )
+
+        def stop(reason: str) -> None:
+            context.stop_reason = context.stop_reason or reason
+            running.cancel()
+
+        self._stop = stop
+        if self._watch is not None:
+            self._watch.begin(
+                attempt.claim,
+                context,
+                lambda reason: _call_soon(loop, stop, reason),
+            )
+        try:
+            return await running
+        finally:
+            if self._watch is not None:
+                self._watch.end()
+            self._stop = None
+
+    async def _succeed(
+        self, attempt: Try, result: Any, wants_next: bool
+    ) -> Claim | None:
+        claim, context = attempt.claim, attempt.context
+        now = self._parts.clock.now()
+        ending = endings.succeeded(jsonable(result), context.target, now)
+        session = attempt.publication.session
+        if session is None:
+            return await self._settle(claim, ending, wants_next, context)
+        following = await self._write_end(session, claim, ending, wants_next, context)
+        try:
+            await attempt.publication.commit()
+        except Unavailable:
+            # The answer to COMMIT was lost: it may have happened.
+            if not await self._patiently(lambda: self._is_ended(claim)):
+                raise
+            await self._patiently(self.free_own)
+            return None
+        return following
+
+    def _stopped(self, attempt: Try, error: BaseException) -> Ending:
+        reason = attempt.context.stop_reason
+        now = self._parts.clock.now()
+        if reason == "cancelled":
+            attempt.log.write("cancelled", "WARNING")
+            return endings.cancelled(now)
+        if reason == "timeout":
+            attempt.log.write("time limit reached", "WARNING")
+            return endings.timed_out(attempt.claim, now)
+        if reason == "drain":
+            attempt.log.write("stopped with its worker; it will run again")
+            return endings.released(attempt.claim, now)
+        if reason == "lost":
+            raise JobLost
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise error
+        return self._failed(attempt, error)
+
+    def _failed(self, attempt: Try, error: BaseException) -> Ending:
+        claim = attempt.claim
+        wait = wait_before_retry(error)
+        delay = (
+            None if wait is None else endings.retry_delay(claim.attempt, at_least=wait)
+        )
+        problem = problem_of(error)
+        ending = endings.failed(claim, problem, delay, self._parts.clock.now())
+        lines = [f"{type(error).__name__}: {_message_of(error)}", *frames_of(error)]
+        attempt.log.write("\n".join(lines), "ERROR")
+        log.warning(
+            "job.try_failed",
+            task=claim.task,
+            attempt=claim.attempt,
+            will_retry=not ending.state.is_final,
+            exc_info=error,
+        )
+        return ending
+
+    async def _settle(
+        self,
+        claim: Claim,
+        ending: Ending,
+        wants_next: bool,
+        context: JobContext | None = None,
+    ) -> Claim | None:
+        """Write the end in a transaction of its own, again until it stands."""
+        is_first = True
+
+        async def write() -> Claim | None:
+            nonlocal is_first
+            if not is_first and await self._is_ended(claim):
+                await self.free_own()
+                return None
+            is_first = False
+            async with self._database.writing() as session:
+                return await self._write_end(
+                    session, claim, ending, wants_next, context
+                )
+
+        return await self._patiently(write)
+
+    async def _write_end(
+        self,
+        session: AsyncSession,
+        claim: Claim,
+        ending: Ending,
+        wants_next: bool,
+        context: JobContext | None,
+    ) -> Claim | None:
+        store = self._store(session)
+        progress = context.current.columns() if context else None
+        if not await store.end(claim, ending, progress):
+            raise JobLost
+        return await store.claim(self.work) if wants_next else None
+
+    async def _is_ended(self, claim: Claim) -> bool:
+        async with self._database.reading() as session:
+            return await self._store(session).is_ended_by(claim)
+
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Repeat while the database is away, for as long as the lease may last."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._parts.timing.lease
+        delay = 0.1
+        while True:
+            try:
+                return await write()
+            except Unavailable:
+                if loop.time() + delay > until:
+                    raise
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, 2.0)
+
+    def _store(self, session: AsyncSession) -> JobStore:
+        return JobStore(session, self._parts.clock)
+
+
+def _call_soon(
+    loop: asyncio.AbstractEventLoop, stop: Callable[[str], None], reason: str
+) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(stop, reason)
+
+
+def _message_of(error: BaseException) -> str:
+    # A database error quotes its statement and the values in it.
+    is_quoting = type(error).__module__.partition(".")[0] == "sqlalchemy"
+    return "(a database error)" if is_quoting else str(error)

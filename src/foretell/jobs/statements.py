@@ -1,0 +1,302 @@
+"""Every statement on the jobs tables, built but not run.
+
+They are plain functions so that an asynchronous session and a synchronous one (a
+carrier's worker) run the very same SQL. Each write is conditional: on the state it
+expects and, for a worker, on the fencing token it was given. That makes all of them
+safe to run from any number of processes at any time.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Insert,
+    Select,
+    Update,
+    cast,
+    extract,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from foretell.jobs.tables import AttemptOutcome, Job, JobAttempt, JobState
+
+COLUMNS = Job.__table__.c
+_RETURNING = frozenset({"sqlite", "postgresql"})
+
+
+def active_key(owner_id: str | None, task: str, unique_key: str | None) -> str | None:
+    """Digest under which a unique key is taken: per owner and task, so that nobody
+    can block or read another's job by guessing its key."""
+    if unique_key is None:
+        return None
+    text = "\n".join((owner_id or "", task, unique_key))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Statements:
+    """Builds statements for one database dialect."""
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self.can_claim_in_one = dialect in _RETURNING
+        self._has_row_locks = dialect != "sqlite"
+
+    def clock(self, now: datetime) -> ColumnElement[float]:
+        """Seconds since 1970 on the database's clock.
+
+        On SQLite that is the host's own: all its processes share it.
+        """
+        if self.dialect == "postgresql":
+            return cast(extract("epoch", func.clock_timestamp()), Double)
+        if self.dialect in ("mysql", "mariadb"):
+            return func.unix_timestamp(func.now(6))
+        return literal(now.timestamp(), Double)
+
+    def insert_job(self, values: Mapping[str, Any], now: datetime) -> Insert:
+        return insert(Job).values(**values, changed_at=self.clock(now))
+
+    def active_job(self, key: str, *, lock: bool = False) -> Select[Any]:
+        """The job that holds an active key.
+
+        With `lock` it reads what is committed now, not what the transaction's
+        snapshot holds (MySQL's default isolation).
+        """
+        statement = select(Job).where(Job.active_key == key)
+        if lock and self._has_row_locks:
+            return statement.with_for_update(read=True)
+        return statement
+
+    def due(
+        self, now: datetime, tasks: Sequence[str], queues: Sequence[str]
+    ) -> Select[Any]:
+        """The id of the job to run next."""
+        statement = (
+            select(Job.id)
+            .where(Job.state == JobState.QUEUED, Job.run_at <= now, Job.task.in_(tasks))
+            .order_by(Job.rank, Job.run_at, Job.id)
+            .limit(1)
+        )
+        if queues:
+            statement = statement.where(Job.queue.in_(queues))
+        return statement
+
+    def due_locked(
+        self, now: datetime, tasks: Sequence[str], queues: Sequence[str]
+    ) -> Select[Any]:
+        statement = self.due(now, tasks, queues)
+        if self._has_row_locks:
+            statement = statement.with_for_update(skip_locked=True)
+        return statement
+
+    def claim(
+        self, target: Any, worker: str, now: datetime, lease_seconds: float
+    ) -> Update:
+        """Take a queued job: raise its token, start its lease and its time limit.
+
+        Args:
+            target: An id, or the subquery that finds one.
+        """
+        clock = self.clock(now)
+        return (
+            update(Job)
+            .where(Job.id == target, Job.state == JobState.QUEUED)
+            .values(
+                state=JobState.RUNNING,
+                token=Job.token + 1,
+                attempt=Job.attempt + 1,
+                worker=worker,
+                started_at=now,
+                finished_at=None,
+                lease_until=clock + lease_seconds,
+                deadline=clock + Job.timeout_seconds,
+                cancel_at=None,
+                progress_done=0,
+                progress_total=None,
+                progress_unit=None,
+                progress_message=None,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def claim_next(
+        self,
+        tasks: Sequence[str],
+        queues: Sequence[str],
+        worker: str,
+        now: datetime,
+        lease_seconds: float,
+    ) -> Any:
+        """Claim in one statement that answers the row (SQLite, PostgreSQL)."""
+        target = self.due_locked(now, tasks, queues).scalar_subquery()
+        return self.claim(target, worker, now, lease_seconds).returning(*COLUMNS)
+
+    def held(self, job_id: str, token: int) -> list[ColumnElement[bool]]:
+        """The condition of every write by a worker."""
+        return [Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING]
+
+    def beat(self, job_id: str, token: int, now: datetime, seconds: float) -> Update:
+        return (
+            update(Job)
+            .where(*self.held(job_id, token))
+            .values(lease_until=self.clock(now) + seconds)
+            .execution_options(synchronize_session=False)
+        )
+
+    def vouch(self, worker: str, now: datetime, seconds: float) -> Update:
+        """Extend the lease of whatever a live local worker runs."""
+        return (
+            update(Job)
+            .where(Job.state == JobState.RUNNING, Job.worker == worker)
+            .values(lease_until=self.clock(now) + seconds)
+            .execution_options(synchronize_session=False)
+        )
+
+    def progress(
+        self, job_id: str, token: int, values: Mapping[str, Any], now: datetime
+    ) -> Update:
+        return (
+            update(Job)
+            .where(*self.held(job_id, token))
+            .values(**values, **self._change(now))
+            .execution_options(synchronize_session=False)
+        )
+
+    def pulse(self, job_id: str, token: int) -> Select[Any]:
+        """Whether a claim still holds, and whether its cancellation was asked for."""
+        return select(Job.cancel_at).where(*self.held(job_id, token))
+
+    def end(
+        self, job_id: str, token: int, values: Mapping[str, Any], now: datetime
+    ) -> Update:
+        """Leave `running`: to a last state or back to the queue."""
+        return (
+            update(Job)
+            .where(*self.held(job_id, token))
+            .values(
+                lease_until=None,
+                deadline=None,
+                worker=None,
+                **values,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def attempt_ended(
+        self,
+        job: Any,
+        outcome: AttemptOutcome,
+        now: datetime,
+        error: Mapping[str, Any] | None,
+    ) -> Insert:
+        return insert(JobAttempt).values(
+            job_id=job.id,
+            token=job.token,
+            attempt=job.attempt,
+            worker=job.worker,
+            started_at=job.started_at,
+            finished_at=now,
+            outcome=outcome,
+            error=error,
+        )
+
+    def cancel_queued(self, job_id: str, now: datetime) -> Update:
+        return (
+            update(Job)
+            .where(Job.id == job_id, Job.state == JobState.QUEUED)
+            .values(
+                state=JobState.CANCELLED,
+                active_key=None,
+                finished_at=now,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def cancel_running(self, job_id: str, now: datetime) -> Update:
+        """Ask for the end of a running job; the first time of asking counts."""
+        return (
+            update(Job)
+            .where(
+                Job.id == job_id,
+                Job.state == JobState.RUNNING,
+                Job.cancel_at.is_(None),
+            )
+            .values(cancel_at=self.clock(now), **self._change(now))
+            .execution_options(synchronize_session=False)
+        )
+
+    def requeue(self, job_id: str, key: str | None, now: datetime) -> Update:
+        """Run a failed or cancelled job again, with all its attempts."""
+        return (
+            update(Job)
+            .where(
+                Job.id == job_id,
+                Job.state.in_([JobState.FAILED, JobState.CANCELLED]),
+            )
+            .values(
+                state=JobState.QUEUED,
+                active_key=key,
+                run_at=now,
+                finished_at=None,
+                attempt=0,
+                deaths=0,
+                cancel_at=None,
+                error=None,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def run_now(self, job_id: str, now: datetime) -> Update:
+        """Bring a job that waits for its next try forward."""
+        return (
+            update(Job)
+            .where(Job.id == job_id, Job.state == JobState.QUEUED, Job.run_at > now)
+            .values(run_at=now, **self._change(now))
+            .execution_options(synchronize_session=False)
+        )
+
+    def running_of(self, worker: str) -> Select[Any]:
+        """Running jobs of a worker, locked so that one supervisor frees each."""
+        return self._lock(
+            select(Job).where(Job.state == JobState.RUNNING, Job.worker == worker)
+        )
+
+    def lapsed(self, now: datetime) -> Select[Any]:
+        """Running jobs whose lease is over."""
+        condition = Job.lease_until < self.clock(now)
+        return self._lock(select(Job).where(Job.state == JobState.RUNNING, condition))
+
+    def overdue(self, worker: str, now: datetime, grace_seconds: float) -> Select[Any]:
+        """Jobs that a worker should have stopped by now: cancelled or out of time."""
+        limit = self.clock(now) - grace_seconds
+        return select(Job.id).where(
+            Job.state == JobState.RUNNING,
+            Job.worker == worker,
+            (Job.cancel_at < limit) | (Job.deadline < limit),
+        )
+
+    def workers(self) -> Select[Any]:
+        """Workers that hold running jobs."""
+        return select(Job.worker).where(Job.state == JobState.RUNNING).distinct()
+
+    def clock_now(self, now: datetime) -> Select[Any]:
+        return select(self.clock(now))
+
+    def _lock(self, statement: Select[Any]) -> Select[Any]:
+        if self._has_row_locks:
+            return statement.with_for_update(skip_locked=True)
+        return statement
+
+    def _change(self, now: datetime) -> dict[str, Any]:
+        return {"seq": Job.seq + 1, "changed_at": self.clock(now)}

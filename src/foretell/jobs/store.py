@@ -1,0 +1,364 @@
+"""Every access to the jobs tables within one session; it never commits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import CursorResult, Select, event, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from foretell.core.clock import Clock
+from foretell.core.db import is_unique_violation
+from foretell.core.ids import new_id
+from foretell.jobs import endings
+from foretell.jobs.doorbell import Bell
+from foretell.jobs.endings import Ending
+from foretell.jobs.statements import COLUMNS, Statements, active_key
+from foretell.jobs.tables import Job, JobAttempt, JobState
+
+_RUNG = "foretell.jobs.rung"
+statements_for = lru_cache(maxsize=8)(Statements)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a submission decides about a job."""
+
+    task: str
+    args: Mapping[str, Any]
+    args_version: int
+    owner_id: str | None
+    max_attempts: int
+    timeout_seconds: float
+    queue: str = "default"
+    priority: int = 0
+    run_at: datetime | None = None
+    unique_key: str | None = None
+    parent_id: str | None = None
+    target: str | None = None
+    objects: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A running job as its worker holds it; `token` goes with every write."""
+
+    id: str
+    task: str
+    args: Mapping[str, Any]
+    args_version: int
+    owner_id: str | None
+    attempt: int
+    max_attempts: int
+    deaths: int
+    timeout_seconds: float
+    token: int
+    worker: str
+    started_at: datetime
+
+    @classmethod
+    def of(cls, row: Any) -> "Claim":
+        return cls(**{name: getattr(row, name) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker takes: tasks it has, queues it serves (none = all)."""
+
+    worker: str
+    tasks: tuple[str, ...]
+    queues: tuple[str, ...]
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs a list holds."""
+
+    owner_id: str | None = None
+    state: JobState | None = None
+    task: str | None = None
+    parent_id: str | None = None
+
+
+class JobStore:
+    """The jobs tables, seen through one session."""
+
+    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._sql = statements_for(session.get_bind().dialect.name)
+
+    # --- for callers ---------------------------------------------------------
+
+    async def add(self, new: NewJob) -> tuple[Job, bool]:
+        """Store a job, or find the active one that holds its unique key.
+
+        Returns:
+            The job, and whether it is new.
+        """
+        key = active_key(new.owner_id, new.task, new.unique_key)
+        if key is None:
+            return await self._insert(new, None), True
+        while True:
+            found = await self.find_active(key)
+            if found is not None:
+                return found, False
+            try:
+                async with self._session.begin_nested():
+                    return await self._insert(new, key), True
+            except IntegrityError as error:
+                if not is_unique_violation(error):
+                    raise
+            found = await self.find_active(key, lock=True)
+            if found is not None:
+                return found, False
+
+    async def _insert(self, new: NewJob, key: str | None) -> Job:
+        now = self._clock.now()
+        job_id = new_id()
+        values = {
+            "id": job_id,
+            "task": new.task,
+            "args": dict(new.args),
+            "args_version": new.args_version,
+            "queue": new.queue,
+            "rank": -new.priority,
+            "unique_key": new.unique_key,
+            "active_key": key,
+            "state": JobState.QUEUED,
+            "owner_id": new.owner_id,
+            "parent_id": new.parent_id,
+            "objects": list(new.objects),
+            "run_at": new.run_at or now,
+            "created_at": now,
+            "attempt": 0,
+            "max_attempts": new.max_attempts,
+            "deaths": 0,
+            "timeout_seconds": new.timeout_seconds,
+            "token": 0,
+            "progress_done": 0,
+            "seq": 1,
+            "target": new.target,
+        }
+        await self._session.execute(self._sql.insert_job(values, now))
+        return await self._read(job_id)
+
+    async def _read(self, job_id: str) -> Job:
+        statement = select(Job).where(Job.id == job_id)
+        fresh = statement.execution_options(populate_existing=True)
+        return (await self._session.scalars(fresh)).one()
+
+    async def find(self, job_id: str) -> Job | None:
+        statement = select(Job).where(Job.id == job_id)
+        fresh = statement.execution_options(populate_existing=True)
+        return (await self._session.scalars(fresh)).one_or_none()
+
+    async def find_active(self, key: str, *, lock: bool = False) -> Job | None:
+        statement = self._sql.active_job(key, lock=lock)
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def list_page(
+        self, wanted: Filter, *, before: str | None, limit: int
+    ) -> list[Job]:
+        """Jobs from the newest on, older than the id `before`; one more than
+        `limit` when there are more."""
+        statement = _filtered(select(Job), wanted).order_by(Job.id.desc())
+        if before is not None:
+            statement = statement.where(Job.id < before)
+        return list(await self._session.scalars(statement.limit(limit + 1)))
+
+    async def attempts(self, job_id: str) -> list[JobAttempt]:
+        statement = (
+            select(JobAttempt)
+            .where(JobAttempt.job_id == job_id)
+            .order_by(JobAttempt.token)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def changed_since(
+        self, moment: float, job_ids: Sequence[str], limit: int = 1_000
+    ) -> list[Job]:
+        """Jobs that changed at or after `moment` (the database's clock), and those
+        named, whenever they changed."""
+        changed = select(Job).where(Job.changed_at >= moment)
+        rows = list(
+            await self._session.scalars(changed.order_by(Job.changed_at).limit(limit))
+        )
+        missing = set(job_ids) - {job.id for job in rows}
+        if missing:
+            named = select(Job).where(Job.id.in_(sorted(missing)))
+            rows += await self._session.scalars(named)
+        return rows
+
+    async def cancel(self, job_id: str) -> None:
+        """End a queued job now; ask the worker of a running one to stop."""
+        now = self._clock.now()
+        if not await self._changes(self._sql.cancel_queued(job_id, now)):
+            await self._session.execute(self._sql.cancel_running(job_id, now))
+
+    async def requeue(self, job: Job) -> bool:
+        """Run a failed or cancelled job again.
+
+        Raises:
+            IntegrityError: Another job took its unique key; the session lives on.
+        """
+        key = active_key(job.owner_id, job.task, job.unique_key)
+        statement = self._sql.requeue(job.id, key, self._clock.now())
+        async with self._session.begin_nested():
+            return await self._changes(statement)
+
+    async def run_now(self, job_id: str) -> None:
+        await self._session.execute(self._sql.run_now(job_id, self._clock.now()))
+
+    # --- for workers ---------------------------------------------------------
+
+    async def is_due(self, work: Work) -> bool:
+        """Whether a claim would find something; takes no lock."""
+        statement = self._sql.due(self._clock.now(), work.tasks, work.queues)
+        return await self._session.scalar(statement) is not None
+
+    async def claim(self, work: Work) -> Claim | None:
+        """Take the next job, if there is one."""
+        now = self._clock.now()
+        if self._sql.can_claim_in_one:
+            statement = self._sql.claim_next(
+                work.tasks, work.queues, work.worker, now, work.lease_seconds
+            )
+            row = (await self._session.execute(statement)).one_or_none()
+            return None if row is None else Claim.of(row)
+        due = self._sql.due_locked(now, work.tasks, work.queues)
+        job_id = await self._session.scalar(due)
+        if job_id is None:
+            return None
+        return await self.claim_one(job_id, work)
+
+    async def claim_one(self, job_id: str, work: Work) -> Claim | None:
+        """Take this very job if it is still queued (what a carrier's message asks)."""
+        statement = self._sql.claim(
+            job_id, work.worker, self._clock.now(), work.lease_seconds
+        )
+        if not await self._changes(statement):
+            return None
+        row = await self._session.execute(select(*COLUMNS).where(Job.id == job_id))
+        return Claim.of(row.one())
+
+    async def beat(self, claim: Claim, lease_seconds: float) -> bool:
+        """Extend the lease; false when the job is no longer ours."""
+        now = self._clock.now()
+        return await self._changes(
+            self._sql.beat(claim.id, claim.token, now, lease_seconds)
+        )
+
+    async def write_progress(self, claim: Claim, values: Mapping[str, Any]) -> bool:
+        now = self._clock.now()
+        return await self._changes(
+            self._sql.progress(claim.id, claim.token, values, now)
+        )
+
+    async def is_cancel_asked(self, claim: Claim) -> bool | None:
+        """Whether the job should stop; `None` when it is no longer ours."""
+        found = await self._session.execute(self._sql.pulse(claim.id, claim.token))
+        row = found.one_or_none()
+        return None if row is None else row[0] is not None
+
+    async def end(
+        self, claim: Any, ending: Ending, progress: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Write how a try ended; false, and nothing written, if the token is old."""
+        now = self._clock.now()
+        values = {**(progress or {}), **ending.values}
+        if not await self._changes(self._sql.end(claim.id, claim.token, values, now)):
+            return False
+        await self._session.execute(
+            self._sql.attempt_ended(claim, ending.outcome, now, ending.error)
+        )
+        return True
+
+    async def is_ended_by(self, claim: Claim) -> bool:
+        """Whether a try under this token ended: asked after a commit whose answer
+        was lost."""
+        statement = select(JobAttempt.token).where(
+            JobAttempt.job_id == claim.id, JobAttempt.token == claim.token
+        )
+        return await self._session.scalar(statement) is not None
+
+    # --- for supervisors -----------------------------------------------------
+
+    async def vouch(self, worker: str, lease_seconds: float) -> None:
+        now = self._clock.now()
+        await self._session.execute(self._sql.vouch(worker, now, lease_seconds))
+
+    async def workers(self) -> list[str]:
+        return [w for w in await self._session.scalars(self._sql.workers()) if w]
+
+    async def free_worker(self, worker: str) -> list[str]:
+        """Free the jobs of a worker that is gone; answers their ids."""
+        return await self._free(self._sql.running_of(worker))
+
+    async def free_lapsed(self) -> list[str]:
+        """Free jobs whose lease passed; answers their ids."""
+        return await self._free(self._sql.lapsed(self._clock.now()))
+
+    async def overdue(self, worker: str, grace_seconds: float) -> list[str]:
+        now = self._clock.now()
+        statement = self._sql.overdue(worker, now, grace_seconds)
+        return list(await self._session.scalars(statement))
+
+    async def _free(self, statement: Select[Any]) -> list[str]:
+        jobs = list(await self._session.scalars(statement))
+        if not jobs:
+            return []
+        now = self._clock.now()
+        clock = float(await self._session.scalar(self._sql.clock_now(now)) or 0)
+        freed = []
+        for job in jobs:
+            ending = endings.worker_died(
+                job,
+                now,
+                is_cancelled=job.cancel_at is not None,
+                is_overdue=job.deadline is not None and job.deadline < clock,
+            )
+            if await self.end(job, ending):
+                freed.append(job.id)
+        return freed
+
+    async def database_clock(self) -> float:
+        now = self._clock.now()
+        return float(await self._session.scalar(self._sql.clock_now(now)) or 0)
+
+    async def _changes(self, statement: Any) -> bool:
+        result = await self._session.execute(statement)
+        return isinstance(result, CursorResult) and result.rowcount > 0
+
+
+def ring_after_commit(session: AsyncSession, bell: Bell) -> None:
+    """Wake the workers once the session's transaction is on disk.
+
+    Savepoints fire the hook too; a ring too many is a look at an empty queue.
+    """
+    if session.info.get(_RUNG):
+        return
+    session.info[_RUNG] = True
+
+    def ring(_session: Session) -> None:
+        bell.ring()
+
+    event.listen(session.sync_session, "after_commit", ring)
+
+
+def _filtered(statement: Select[Any], wanted: Filter) -> Select[Any]:
+    conditions = {
+        Job.owner_id: wanted.owner_id,
+        Job.state: wanted.state,
+        Job.task: wanted.task,
+        Job.parent_id: wanted.parent_id,
+    }
+    for column, value in conditions.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    return statement

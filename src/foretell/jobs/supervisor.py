@@ -1,0 +1,240 @@
+"""Keeps worker processes alive and makes sure that no job stays with a dead one.
+
+Part of `serve` and of `foretell worker`. Children are fresh interpreters, because a
+server process has threads and a loop that must not be forked. Any number of
+supervisors may share a database: what they do to jobs is conditional, and each
+judges only processes of its own host; everything else is left to the leases.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from foretell.core.clock import Clock, SystemClock
+from foretell.core.db import Database
+from foretell.core.logs import get_logger
+from foretell.errors import Unavailable
+from foretell.jobs.composition import Timing
+from foretell.jobs.doorbell import Doorbell, socket_folder, sweep_sockets
+from foretell.jobs.identity import (
+    is_alive,
+    is_local,
+    is_responsive,
+    worker_identity,
+)
+from foretell.jobs.store import JobStore
+
+_SWEEP_SECONDS = 1.0
+_STEADY_SECONDS = 5.0  # a child that lived so long did not die of its start
+_LONGEST_BACKOFF_SECONDS = 30.0
+log = get_logger(__name__)
+
+
+class Supervisor:
+    """Starts `processes` workers and looks after them until it is closed.
+
+    Args:
+        composition: Dotted name of the function that composes a worker.
+        database: The server's own; the supervisor writes little and briefly.
+        environment: Variables of the children; this process's own when left out.
+    """
+
+    def __init__(
+        self,
+        composition: str,
+        *,
+        database: Database,
+        data_dir: Path,
+        clock: Clock | None = None,
+        processes: int = 1,
+        timing: Timing | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._composition = composition
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._processes = processes
+        self._timing = timing or Timing()
+        self._environment = environment
+        self._folder = socket_folder(data_dir)
+        self._workers_bell = Doorbell(self._folder, "worker")
+        self._servers_bell = Doorbell(self._folder, "server")
+        self._children: dict[int, asyncio.subprocess.Process] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self._next_vouch = 0.0
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the living workers."""
+        return sorted(self._children)
+
+    async def __aenter__(self) -> "Supervisor":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the workers and the sweep; returns at once."""
+        sweep_sockets(self._folder)
+        self._tasks = [asyncio.create_task(self._sweep_for_ever())]
+        for _ in range(self._processes):
+            self._tasks.append(asyncio.create_task(self._keep_one()))
+
+    async def stop(self) -> None:
+        """Drain: the running jobs get a little time, then go back to the queue."""
+        self._stopping.set()
+        for child in list(self._children.values()):
+            _signal(child.pid, signal.SIGTERM)
+        timing = self._timing
+        patience = timing.drain + timing.grace + timing.pulse + 0.5
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await asyncio.gather(*self._tasks[1:], return_exceptions=True)
+        for child in list(self._children.values()):
+            _signal(child.pid, signal.SIGKILL)
+        self._tasks[0].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._workers_bell.close()
+        self._servers_bell.close()
+
+    # --- children ------------------------------------------------------------
+
+    async def _keep_one(self) -> None:
+        """Have one worker running until the supervisor stops."""
+        quick_deaths = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = await self._run_child()
+            if self._stopping.is_set():
+                return
+            lived = time.monotonic() - started
+            quick_deaths = quick_deaths + 1 if lived < _STEADY_SECONDS else 0
+            log.warning("worker.died", code=code, lived_seconds=round(lived, 1))
+            # One quick death may be chance: it is answered at once.
+            if quick_deaths > 1:
+                delay = min(0.1 * 2.0**quick_deaths, _LONGEST_BACKOFF_SECONDS)
+                await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _run_child(self) -> int:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "foretell.jobs.worker",
+            self._composition,
+            "--parent",
+            str(os.getpid()),
+            stdin=asyncio.subprocess.DEVNULL,
+            env=None if self._environment is None else dict(self._environment),
+            # A group of its own: killing it takes the sandboxed children along.
+            start_new_session=True,
+        )
+        self._children[child.pid] = child
+        identity = worker_identity(child.pid)
+        if self._stopping.is_set():
+            _signal(child.pid, signal.SIGTERM)
+        try:
+            code = await child.wait()
+        finally:
+            del self._children[child.pid]
+            _signal(child.pid, signal.SIGKILL)
+        await self._free(identity)
+        return code
+
+    async def _free(self, worker: str) -> None:
+        """Give the jobs of a dead worker to the others; the sweep tries again if
+        the database is away."""
+        try:
+            async with self._database.writing() as session:
+                freed = await JobStore(session, self._clock).free_worker(worker)
+        except Unavailable:
+            log.warning("worker.jobs_not_freed", worker=worker)
+            return
+        self._tell(freed)
+
+    # --- the sweep -----------------------------------------------------------
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except Unavailable:
+                log.warning("jobs.sweep_without_database")
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def sweep(self) -> None:
+        """Free what dead workers hold, end what should have stopped, vouch for the
+        living."""
+        async with self._database.reading() as session:
+            holders = await JobStore(session, self._clock).workers()
+        if holders:
+            await self._vouch(holders)
+            await self._end_stuck(holders)
+        dead = [w for w in holders if is_local(w) and not is_alive(w)]
+        freed = []
+        if holders:
+            async with self._database.writing() as session:
+                store = JobStore(session, self._clock)
+                for worker in dead:
+                    freed += await store.free_worker(worker)
+                freed += await store.free_lapsed()
+        self._tell(freed)
+
+    async def _vouch(self, holders: list[str]) -> None:
+        now = time.monotonic()
+        if now < self._next_vouch:
+            return
+        self._next_vouch = now + self._timing.beat
+        living = [worker_identity(p) for p in self._children if is_responsive(p)]
+        async with self._database.writing() as session:
+            store = JobStore(session, self._clock)
+            for worker in set(living) & set(holders):
+                await store.vouch(worker, self._timing.lease)
+
+    async def _end_stuck(self, holders: list[str]) -> None:
+        """Kill a worker whose job should have ended and whose own watch could not
+        see to it: code that never lets go of the interpreter lock."""
+        grace = self._timing.grace + self._timing.patience
+        for pid in list(self._children):
+            worker = worker_identity(pid)
+            if worker not in holders or not is_responsive(pid):
+                continue
+            async with self._database.reading() as session:
+                store = JobStore(session, self._clock)
+                stuck = await store.overdue(worker, grace)
+            if stuck:
+                log.error("worker.stuck", worker=worker, job_id=stuck[0])
+                _signal(pid, signal.SIGKILL)
+
+    def _tell(self, freed: list[str]) -> None:
+        if freed:
+            log.warning("jobs.freed", count=len(freed))
+            self._workers_bell.ring()
+            self._servers_bell.ring()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a child: SIGTERM to itself, SIGKILL to its whole group."""
+    with suppress(ProcessLookupError, PermissionError):
+        if number == signal.SIGKILL:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)

@@ -1,0 +1,147 @@
+"""The worker process: claims jobs and runs them one after the other.
+
+Started as `python -m foretell.jobs.worker package.module:composition` by the
+supervisor. It wakes by datagram, looks once a second anyway, stops tidily on
+SIGTERM and dies with the process that started it.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from foretell.core.logs import get_logger
+from foretell.errors import Unavailable
+from foretell.jobs import interrupts
+from foretell.jobs.composition import Composition, load_composition
+from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
+from foretell.jobs.identity import worker_identity
+from foretell.jobs.runner import Runner
+from foretell.jobs.store import Claim
+from foretell.jobs.watch import EXIT_ORPHANED, Watch
+
+_PR_SET_PDEATHSIG = 1
+_DATABASE_WAIT_SECONDS = 1.0
+log = get_logger(__name__)
+
+
+class Worker:
+    """One process's loop over jobs.
+
+    Args:
+        parent: Process id whose end ends this worker; `None` for a worker of its
+            own.
+    """
+
+    def __init__(self, composition: Composition, *, parent: int | None = None) -> None:
+        self._parts = composition
+        self._parent = parent
+        self._is_stopping = False
+        self._rung = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until SIGTERM."""
+        parts = self._parts
+        folder = socket_folder(parts.data_dir)
+        listener = Listener(folder, "worker", self._rung.set)
+        bell = Doorbell(folder, "server")
+        database = parts.make_database()
+        watch = Watch(
+            parts.make_database, parts.clock, parts.timing, bell, parent=self._parent
+        )
+        try:
+            async with parts.services(database) as services:
+                runner = Runner(
+                    parts,
+                    database,
+                    services,
+                    worker_identity(),
+                    watch=watch,
+                    bell=bell,
+                )
+                self._take_signals(runner)
+                watch.start()
+                await self._work(runner)
+        finally:
+            listener.close()
+            watch.close()
+            bell.close()
+            await database.close()
+
+    def _take_signals(self, runner: Runner) -> None:
+        loop = asyncio.get_running_loop()
+        # Ctrl-C reaches the whole terminal group; the supervisor decides what then.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        loop.add_signal_handler(signal.SIGTERM, self._drain, runner)
+        interrupts.install()
+
+    def _drain(self, runner: Runner) -> None:
+        """Claim no more; the running job has `Timing.drain` seconds to end."""
+        self._is_stopping = True
+        self._rung.set()
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._parts.timing.drain, runner.stop, "drain")
+
+    async def _work(self, runner: Runner) -> None:
+        claim: Claim | None = None
+        has_rung = True
+        while not self._is_stopping:
+            self._rung.clear()
+            try:
+                if claim is None and (has_rung or await runner.is_due()):
+                    claim = await runner.claim()
+                while claim is not None and not self._is_stopping:
+                    claim = await runner.run(claim, wants_next=not self._is_stopping)
+            except Unavailable:
+                log.warning("worker.database_away")
+                claim = None
+                await asyncio.sleep(_DATABASE_WAIT_SECONDS)
+            has_rung = await self._wait()
+        if claim is not None:
+            await runner.release(claim)
+
+    async def _wait(self) -> bool:
+        """Wait for the bell or the poll; true when it rang."""
+        try:
+            async with asyncio.timeout(self._parts.timing.poll):
+                await self._rung.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (Linux).
+
+    Elsewhere, and for what happened before this call, the watch compares parents.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(EXIT_ORPHANED)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a worker process; the command line of the supervisor's children."""
+    parser = argparse.ArgumentParser(prog="foretell-worker")
+    parser.add_argument("composition", help="package.module:function")
+    parser.add_argument("--parent", type=int, default=None)
+    options = parser.parse_args(arguments)
+    if options.parent is not None:
+        die_with_parent(options.parent)
+    sys.path.insert(0, str(Path.cwd()))
+    composition = load_composition(options.composition)
+    asyncio.run(_run(composition, options.parent))
+
+
+async def _run(composition: Composition, parent: int | None) -> None:
+    await Worker(composition, parent=parent).run()
+
+
+if __name__ == "__main__":
+    main()
