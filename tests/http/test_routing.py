@@ -33,10 +33,16 @@ async def test_refusals_come_in_the_order_of_the_contract(client):
 async def test_the_challenge_follows_rfc_6750(client):
     none = await client.post("/api/things", json={})
     assert none.headers["www-authenticate"] == 'Bearer realm="foretell"'
-    bad = await client.get("/healthz", headers={"Authorization": "Bearer nobody"})
+    nobody = {"Authorization": "Bearer nobody"}
+    bad = await client.get("/api/things/x", headers=nobody)
     assert 'error="invalid_token"' in bad.headers["www-authenticate"]
     scope = await client.post("/api/things", json={}, headers=VIEWER)
     assert 'scope="datasets:write"' in scope.headers["www-authenticate"]
+
+
+async def test_a_credential_that_does_not_count_does_not_close_public_routes(client):
+    nobody = {"Authorization": "Bearer nobody"}
+    assert (await client.get("/healthz", headers=nobody)).status_code == 200
 
 
 async def test_a_body_without_announced_length_is_counted(client):

@@ -1,6 +1,13 @@
 """What can be wrong with a dataset, in the words of datasets."""
 
-from foretell.errors import Conflict, FieldError, Gone, Invalid, NotFound
+from foretell.errors import (
+    Conflict,
+    FieldError,
+    Gone,
+    Invalid,
+    NotFound,
+    UnsupportedFormat,
+)
 
 
 class DatasetNotFound(NotFound):
@@ -87,4 +94,16 @@ class DatasetNameInvalid(Invalid):
             "A dataset name has 1 to 63 of a-z, 0-9, - and _ and starts with a letter "
             "or digit.",
             errors=[FieldError("/name", "is not a name", "name_invalid")],
+        )
+
+
+class JsonSourceUnsupported(UnsupportedFormat):
+    """The body is JSON without `?name=`: neither a form nor a file."""
+
+    slug = "json-source-unsupported"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send the file as the part `file` of a multipart form, or as the body "
+            "with ?name=NAME."
         )

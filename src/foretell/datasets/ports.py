@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from foretell.core.columns import Column
-from foretell.expressions.check import TypedNode
+from foretell.expressions.typed import TypedNode
 
 RowFormat = Literal["json", "ndjson", "csv", "arrow"]
 FileFormat = Literal["csv", "ndjson", "parquet", "arrow"]
@@ -102,7 +102,9 @@ class TableEngine(Protocol):
         """Figures of each column (contract.md, fine print 12)."""
         ...
 
-    def rejects(self, path: Path, *, after: int, limit: int) -> tuple[bytes, int | None]:
+    def rejects(
+        self, path: Path, *, after: int, limit: int
+    ) -> tuple[bytes, int | None]:
         """Rejects from position `after` on as a JSON array, and the next position."""
         ...
 

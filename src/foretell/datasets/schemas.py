@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from foretell.core.columns import ColumnType
 from foretell.http.schemas import Body, Reading, Text
@@ -60,6 +60,10 @@ class DatasetChange(Body):
     readers: list[str] | None = Field(None, max_length=1000)
     writers: list[str] | None = Field(None, max_length=1000)
 
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent with a value."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
+
 
 class CurrentSet(Body):
     version: int = Field(ge=1)
@@ -73,32 +77,6 @@ class CurrentRead(Reading):
 class CountRead(Reading):
     count: int
     exact: bool
-
-
-class ImportOptions(Body):
-    """How to read a source file; what is not said is found out.
-
-    Types are column types of this API. `header` is true, false or the number of
-    the row (from 1) that holds the names.
-    """
-
-    format: Literal["csv", "tsv"] | None = None
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    quote: str | None = Field(None, max_length=1)
-    encoding: str | None = Field(None, max_length=40)
-    header: bool | int | None = None
-    skip: int | None = Field(None, ge=0, le=1_000_000)
-    types: dict[str, ColumnType] = Field(default_factory=dict)
-    nulls: list[str] | None = Field(None, max_length=100)
-    date_format: dict[str, str] = Field(default_factory=dict)
-    decimal: Literal[".", ","] | None = None
-
-    @field_validator("header")
-    @classmethod
-    def _row_from_one(cls, value: bool | int | None) -> bool | int | None:
-        if value is not None and not isinstance(value, bool) and value < 1:
-            raise ValueError("counts rows from 1")
-        return value
 
 
 class DryRunRead(Reading):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from foretell.auth.ownership import ensure_may_write
+from foretell.auth.ownership import NotYours, may_share, writable
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
 from foretell.core.pagination import Cursors, Page
@@ -144,7 +144,8 @@ class DatasetsService:
             created_at=self._clock.now(),
             owner_id=principal.user_id,
         )
-        await self._store.add_unless_taken(dataset)
+        if not await self._store.add_unless_taken(dataset):
+            raise DatasetNameTaken(name)
         return dataset
 
     async def hold(self, name: str, job: Job) -> None:
@@ -181,8 +182,7 @@ class DatasetsService:
         """The dataset of that name, if the caller may change it."""
         view = await self.get(principal, name)
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
-        ensure_may_write(view.dataset, principal)
-        return view.dataset
+        return writable(view.dataset, principal, missing=DatasetNotFound(name))
 
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int
@@ -219,6 +219,8 @@ class DatasetsService:
             PreconditionFailed: `if_match` is not the current ETag.
         """
         dataset = await self.get_writable(principal, name)
+        if values.keys() - {"description"} and not may_share(dataset, principal):
+            raise NotYours
         view = await self.get(principal, name)
         if if_match not in (None, "*", view.etag):
             raise PreconditionFailed("The dataset was changed by someone else.")
@@ -304,7 +306,11 @@ class DatasetsService:
             "mode": mode,
         }
         return await self._jobs.submit(
-            IMPORT_TASK, args, principal=principal, target=f"/api/datasets/{name}"
+            IMPORT_TASK,
+            args,
+            owner_id=principal.user_id,
+            target=f"/api/datasets/{name}",
+            objects=[f"dataset:{name}"],
         )
 
     async def _hold(self, name: str, job: Job) -> None:

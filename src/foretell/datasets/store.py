@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.ownership import visible_to
+from foretell.core.db import is_unique_violation
 from foretell.core.principal import Principal
 from foretell.datasets.tables import Dataset, DatasetVersion
 
@@ -82,12 +84,24 @@ class DatasetStore:
         self.session.add(row)
         await self.session.flush()
 
+    async def add_unless_taken(self, dataset: Dataset) -> bool:
+        """Insert a dataset; false when another one has its name."""
+        try:
+            async with self.session.begin_nested():
+                self.session.add(dataset)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+            return False
+        return True
+
     async def lock(self, dataset_id: str) -> Dataset | None:
         """The dataset, locked for this transaction so that numbers have no gap."""
         statement = select(Dataset).where(Dataset.id == dataset_id)
-        if self.session.bind.dialect.name != "sqlite":  # BEGIN IMMEDIATE locks there
-            statement = statement.with_for_update()
-        statement = statement.execution_options(populate_existing=True)
+        # SQLite leaves FOR UPDATE out; there BEGIN IMMEDIATE holds the lock already.
+        statement = statement.with_for_update().execution_options(
+            populate_existing=True
+        )
         return (await self.session.scalars(statement)).one_or_none()
 
     async def change(

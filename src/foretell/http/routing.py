@@ -89,7 +89,7 @@ class ScopedRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            await self._admit(request)
+            await self.admit(request)
             _limit_body(request, self._limit_of(request))
             if request.method != "POST":
                 return await inner(request)
@@ -97,10 +97,12 @@ class ScopedRoute(APIRoute):
 
         return handle
 
-    async def _admit(self, request: Request) -> None:
-        principal = await authenticate(request)
+    async def admit(self, request: Request) -> None:
+        """Let the request in or refuse it; runs before the body is read."""
         if self.requirement.is_public:
+            await _authenticate_if_possible(request)
             return
+        principal = await authenticate(request)
         if principal is None:
             raise Unauthenticated("Sign in, or send an API key as a Bearer token.")
         demand_scopes(principal, self.requirement.scopes)
@@ -120,6 +122,14 @@ async def authenticate(request: Request) -> Principal | None:
         )
     found: Principal | None = request.state.principal
     return found
+
+
+async def _authenticate_if_possible(request: Request) -> None:
+    # A browser with an expired cookie must still be able to sign in.
+    try:
+        await authenticate(request)
+    except (Unauthenticated, Forbidden):
+        request.state.principal = None
 
 
 def demand_scopes(principal: Principal, scopes: Sequence[Scope]) -> None:

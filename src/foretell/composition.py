@@ -1,0 +1,99 @@
+"""Puts the parts of every area together, for API processes and workers alike.
+
+Knows no HTTP: a worker that starts from here loads neither FastAPI nor a data
+library, so that a killed one is back within a second.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from foretell.core.blobs import BlobStore
+from foretell.core.clock import SystemClock
+from foretell.core.db import Database
+from foretell.core.logs import configure_logs
+from foretell.core.pagination import Cursors
+from foretell.core.parts import Parts
+from foretell.core.plugins import load_plugin
+from foretell.core.secret import load_secret
+from foretell.datasets import importing as datasets_importing
+from foretell.datasets import tasks as datasets_tasks
+from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.reading import DatasetReader
+from foretell.jobs import tasks as jobs_tasks
+from foretell.jobs.composition import Composition
+from foretell.jobs.doorbell import Doorbell, socket_folder
+from foretell.jobs.mail import Mailer
+from foretell.jobs.registry import TaskRegistry
+from foretell.sandbox.pool import Sandbox
+from foretell.settings import Settings, load_settings
+
+WORKER = "foretell.composition:worker_composition"
+
+
+def registry() -> TaskRegistry:
+    """All tasks that jobs may run."""
+    return TaskRegistry().include(jobs_tasks.tasks, datasets_tasks.tasks)
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    """The blob store that the settings name."""
+    url = settings.storage_url or f"file://{settings.data_dir.resolve() / 'blobs'}"
+    scheme = url.partition("://")[0]
+    store: BlobStore = load_plugin("foretell.blobstores", scheme)(url)
+    return store
+
+
+def provide_ports(parts: Parts) -> None:
+    """Give `parts` the port of every area."""
+    settings = parts.settings
+    sandbox = Sandbox(
+        preload=[*datasets_importing.PRELOAD], require=settings.sandbox == "require"
+    )
+    parts.provide(sandbox)
+    parts.provide(registry())
+    parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
+    parts.provide(Mailer.of(settings))
+    parts.provide(
+        DatasetImporter(
+            sandbox, parts.blobs, scratch(settings), int(settings.worker_memory)
+        )
+    )
+    parts.provide(
+        DatasetReader(
+            parts.blobs, lambda: load_plugin("foretell.table_engines", "polars")()
+        )
+    )
+
+
+def scratch(settings: Settings) -> Path:
+    """Folder of work in progress; nothing in it is needed after a restart."""
+    return settings.data_dir.resolve() / "work"
+
+
+def worker_composition() -> Composition:
+    """What a worker process is made of, from the environment."""
+    settings = load_settings()
+    configure_logs(settings.log_format)
+
+    @asynccontextmanager
+    async def open_services(database: Database) -> AsyncIterator[Parts]:
+        parts = Parts(
+            settings=settings,
+            database=database,
+            clock=SystemClock(),
+            cursors=Cursors(load_secret(settings)),
+            blobs=open_blobs(settings),
+        )
+        provide_ports(parts)
+        try:
+            yield parts
+        finally:
+            await parts.port(Sandbox).close()
+
+    return Composition(
+        registry=registry(),
+        make_database=lambda: Database(settings.database_address, pool_size=2),
+        data_dir=settings.data_dir,
+        services=open_services,
+    )

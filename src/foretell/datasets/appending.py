@@ -1,0 +1,60 @@
+"""Append: a new manifest that shares the files of the version before."""
+
+from foretell.datasets.contents import VersionContents
+from foretell.datasets.errors import AppendMismatch
+from foretell.datasets.tables import DatasetVersion
+from foretell.errors import FieldError
+
+
+def appended(base: DatasetVersion | None, more: VersionContents) -> VersionContents:
+    """The contents of `base` followed by `more`.
+
+    Raises:
+        AppendMismatch: The columns differ in name, order or type; each is named.
+    """
+    if base is None:
+        return more
+    errors = _differences(base.columns, more.columns)
+    if errors:
+        raise AppendMismatch(
+            "The columns of the appended rows do not fit the dataset; give `types` in "
+            "the options, or use mode=replace.",
+            errors=errors,
+        )
+    columns = [
+        {**old, "nullable": old["nullable"] or new["nullable"]}
+        for old, new in zip(base.columns, more.columns, strict=True)
+    ]
+    return VersionContents(
+        columns=columns,
+        rows=base.rows + more.rows,
+        rejects=more.rejects,
+        bytes=base.bytes + more.bytes,
+        parts=[*base.parts, *more.parts],
+        rejects_key=more.rejects_key,
+        source=more.source,
+        lineage={**more.lineage, "appended_to": base.number},
+    )
+
+
+def _differences(
+    base: list[dict[str, object]], more: list[dict[str, object]]
+) -> list[FieldError]:
+    errors = []
+    names = [str(column["name"]) for column in more]
+    for position, column in enumerate(base):
+        name = str(column["name"])
+        if name not in names:
+            errors.append(FieldError(f"/columns/{name}", "is missing", "missing"))
+        elif more[min(position, len(more) - 1)]["name"] != name:
+            errors.append(FieldError(f"/columns/{name}", "stands elsewhere", "order"))
+        elif more[position]["type"] != column["type"]:
+            message = f"is {more[position]['type']}, the dataset has {column['type']}"
+            errors.append(FieldError(f"/columns/{name}", message, "type"))
+    known = {str(column["name"]) for column in base}
+    errors += [
+        FieldError(f"/columns/{name}", "is not in the dataset", "extra")
+        for name in names
+        if name not in known
+    ]
+    return errors

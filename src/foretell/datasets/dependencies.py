@@ -1,0 +1,49 @@
+"""Builds what dataset routes ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
+from foretell.datasets.composing import datasets_service
+from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.reading import DatasetReader
+from foretell.datasets.service import DatasetsService
+from foretell.http.dependencies import Session, State
+
+
+def get_datasets(state: State, session: Session) -> DatasetsService:
+    """The datasets service in the request's unit of work."""
+    return datasets_service(state, session)
+
+
+def get_importer(state: State) -> DatasetImporter:
+    return state.port(DatasetImporter)
+
+
+def get_reader(state: State) -> DatasetReader:
+    return state.port(DatasetReader)
+
+
+Datasets = Annotated[DatasetsService, Depends(get_datasets)]
+Importer = Annotated[DatasetImporter, Depends(get_importer)]
+Reader = Annotated[DatasetReader, Depends(get_reader)]
+Version = Annotated[
+    int | None, Query(ge=1, description="Version number; the current one by default.")
+]
+RowLimit = Annotated[
+    int, Query(alias="limit", ge=1, le=MAX_ROWS, description="Rows per page.")
+]
+Select = Annotated[
+    str | None, Query(max_length=20_000, description='Columns: `a,"b c"`.')
+]
+Where = Annotated[
+    str | None,
+    Query(
+        max_length=2_000, description="A condition, such as `age > 30 AND x IS NULL`."
+    ),
+]
+Sort = Annotated[
+    str | None, Query(max_length=2_000, description="Columns; `-` sorts downwards.")
+]
+DEFAULT_ROWS = DEFAULT_LIMIT

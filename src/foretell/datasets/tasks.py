@@ -1,0 +1,76 @@
+"""The job that makes dataset versions of uploaded files."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from foretell.core.parts import Parts
+from foretell.datasets.appending import appended
+from foretell.datasets.composing import datasets_service
+from foretell.datasets.contents import SourceFile
+from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.options import Options
+from foretell.jobs.context import JobContext
+from foretell.jobs.registry import TaskRegistry
+from foretell.tabular.messages import Progress
+
+tasks = TaskRegistry()
+
+
+class ImportSource(BaseModel):
+    """A file of the blob store."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str
+    filename: str
+    bytes: int
+    sha256: str
+
+
+class ImportArgs(BaseModel):
+    """Which file becomes which dataset's next version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset_id: str
+    dataset: str
+    source: ImportSource
+    options: Options
+    mode: Literal["replace", "append"] = "replace"
+
+
+@tasks.task(
+    "datasets.import",
+    scope="datasets:write",
+    objects=lambda args: [("datasets:write", args.dataset)],
+    timeout_seconds=6 * 3600,
+    # Its arguments name stored files, which only an upload may choose.
+    is_exposed=False,
+)
+async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
+    """Read an uploaded file into the next version of a dataset."""
+    parts: Parts = job.services
+
+    async def report(progress: Progress) -> None:
+        message = (
+            f"{progress.stage}: {progress.rows:,} rows, {progress.rejects:,} aside"
+        )
+        await job.progress(progress.done, progress.total, "bytes", message)
+
+    contents = await parts.port(DatasetImporter).read(
+        SourceFile(**args.source.model_dump()),
+        args.options,
+        prefix=f"datasets/{args.dataset_id}/{job.job_id}/",
+        report=report,
+    )
+    job.log(f"read {contents.rows:,} rows, kept {contents.rejects:,} aside")
+    async with job.session() as session:
+        service = datasets_service(parts, session)
+        dataset = await service.get_target(args.dataset_id)
+        if args.mode == "append":
+            contents = appended(await service.find_current(dataset), contents)
+        version = await service.publish(
+            args.dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
+        )
+    return {"dataset": args.dataset, "version": version.number}
