@@ -51,6 +51,7 @@ def _are_years(row: Sequence[str]) -> bool:
 
 def is_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:
     """Decide whether the first row names the columns."""
+    data = [cells for cells in data if list(cells) != list(row)]
     judged = looks_like_header(row, data)
     if judged is not None:
         return judged

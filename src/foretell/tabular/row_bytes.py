@@ -10,16 +10,12 @@ import io
 import json
 
 import polars as pl
-import polars.selectors as cs
 import pyarrow as pa
+
+from foretell.tabular.stored import exactly
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _FORMULA = r"^[=+\-@\t\r]"
-
-
-def exactly(name: str) -> pl.Expr:
-    """Return the column of this very name; `pl.col` takes `*` and `^a$` for patterns."""
-    return cs.by_name(name).as_expr()
 
 
 def _json_ready(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -52,6 +48,18 @@ def _timestamp_text(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
 def json_ready(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with every cell in its public JSON form."""
     return frame.select(_json_ready(name, dtype) for name, dtype in frame.schema.items())
+
+
+def clip_texts(frame: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Cut texts longer than `most` characters, with an ellipsis to show it."""
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    return frame.with_columns(
+        pl.when(exactly(name).str.len_chars() > most)
+        .then(exactly(name).str.head(most) + "…")
+        .otherwise(exactly(name))
+        .alias(name)
+        for name in texts
+    )
 
 
 def ndjson_rows(frame: pl.DataFrame) -> bytes:
