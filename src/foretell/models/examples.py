@@ -63,7 +63,10 @@ def _array(series: "pd.Series[Any]") -> Any:
         return series.to_numpy()
     values = series.astype(object).to_numpy()
     missing = series.isna().to_numpy()
-    return np.array([None if gone else str(v) for v, gone in zip(values, missing, strict=True)], dtype=object)
+    return np.array(
+        [None if gone else str(v) for v, gone in zip(values, missing, strict=True)],
+        dtype=object,
+    )
 
 
 def matched(examples: Columns, names: list[str]) -> tuple[Columns, str | None]:

@@ -48,10 +48,17 @@ class TextFormat:
 def _numeric_dates() -> list[TextFormat]:
     """Day and month in either order, by separator, with and without a clock."""
     formats: list[TextFormat] = []
-    clocks = (("", ""), (" %H:%M", f" {_CLOCK}"), (" %H:%M:%S%.f", f" {_CLOCK}{_SECONDS}"))
+    clocks = (
+        ("", ""),
+        (" %H:%M", f" {_CLOCK}"),
+        (" %H:%M:%S%.f", f" {_CLOCK}{_SECONDS}"),
+    )
     for mark, escaped in (("/", "/"), (".", r"\."), ("-", "-")):
         day_first = (f"%d{mark}%m{mark}%Y", f"{_DAY}{escaped}{_MONTH}{escaped}{_YEAR}")
-        month_first = (f"%m{mark}%d{mark}%Y", f"{_MONTH}{escaped}{_DAY}{escaped}{_YEAR}")
+        month_first = (
+            f"%m{mark}%d{mark}%Y",
+            f"{_MONTH}{escaped}{_DAY}{escaped}{_YEAR}",
+        )
         for clock, clock_shape in clocks:
             kind = ColumnType.TIMESTAMP if clock else ColumnType.DATE
             for (form, shape), (other, _) in (

@@ -106,9 +106,7 @@ class ColumnTyper:
         forced = self._forced[name]
         if name not in self._scales:
             return forced
-        kind = Kind(
-            ColumnType.DECIMAL, scale=self._scales[name], mark=forced.kind.mark
-        )
+        kind = Kind(ColumnType.DECIMAL, scale=self._scales[name], mark=forced.kind.mark)
         return Forced(kind, forced.formats)
 
     # --- one block ---------------------------------------------------------------
@@ -278,9 +276,7 @@ def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> No
     """Record the few figures that may change a number's kind, where all cells fit."""
     if values.dtype == pl.Int64:
         most = max(abs(int(values.max() or 0)), abs(int(values.min() or 0)))  # type: ignore[arg-type]
-        found = NumberEvidence(
-            digits=len(str(most)), inexact=int(most >= 10**15)
-        )
+        found = NumberEvidence(digits=len(str(most)), inexact=int(most >= 10**15))
         for numbers in evidence.numbers.values():
             numbers.merge(found)
         return

@@ -46,7 +46,9 @@ def _are_years(row: Sequence[str]) -> bool:
     if not all(number.isdigit() and int(number) in _YEARS for number in numbers):
         return False
     years = [int(number) for number in numbers]
-    return all(later > earlier for earlier, later in zip(years, years[1:], strict=False))
+    return all(
+        later > earlier for earlier, later in zip(years, years[1:], strict=False)
+    )
 
 
 def is_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:

@@ -83,9 +83,7 @@ def _as_utf8(request: ImportRequest, report: Report) -> _Text:
         if is_gzip(source):
             unpacked = folder / "unpacked.tmp"
             temporary.append(unpacked)
-            gunzip(
-                source, unpacked, request.limits, _stage(report, "unpacking", size)
-            )
+            gunzip(source, unpacked, request.limits, _stage(report, "unpacking", size))
             source, compression = unpacked, "gzip"
         refuse_foreign(source)
         named = request.options.encoding

@@ -278,9 +278,7 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
     return first
 
 
-def _fit(
-    rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int
-) -> _Header:
+def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> _Header:
     """Match the width of the header with that of the rows.
 
     Raises:

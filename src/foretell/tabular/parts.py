@@ -48,9 +48,7 @@ def group_rows(frame: pl.DataFrame) -> int:
 def write_part(frame: pl.DataFrame, path: Path) -> Part:
     """Write one part, whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
-    frame.write_parquet(
-        temporary, compression="zstd", row_group_size=group_rows(frame)
-    )
+    frame.write_parquet(temporary, compression="zstd", row_group_size=group_rows(frame))
     os.replace(temporary, path)
     return describe_part(path, frame.height)
 

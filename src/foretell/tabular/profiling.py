@@ -229,9 +229,7 @@ def _iso(cell: pl.Series, dtype: pl.DataType) -> str:
 # --- texts and booleans ----------------------------------------------------------
 
 
-def _profile_values(
-    scan: pl.LazyFrame, name: str, dtype: pl.DataType
-) -> ColumnProfile:
+def _profile_values(scan: pl.LazyFrame, name: str, dtype: pl.DataType) -> ColumnProfile:
     cell = exactly(name)
     is_text = isinstance(dtype, pl.String)
     hashed = cell.hash().alias("h")

@@ -139,7 +139,9 @@ def _keyset_page(
     scan = scan.with_columns(keys) if keys else scan
     scan = order.sorted(scan, backwards=after is None and before is not None)
     wanted = [index, *order.key_names, *(n for n in names)]
-    found = scan.head(limit + 1).select(map(exactly, wanted)).collect(engine="streaming")
+    found = (
+        scan.head(limit + 1).select(map(exactly, wanted)).collect(engine="streaming")
+    )
     has_more = found.height > limit
     found = found.head(limit)
     if before is not None:
@@ -160,9 +162,7 @@ def _keyset_page(
 class _Order:
     """Sort keys as hidden key columns that compare as the order demands."""
 
-    def __init__(
-        self, schema: pl.Schema, sort: Sequence[SortKey], index: str
-    ) -> None:
+    def __init__(self, schema: pl.Schema, sort: Sequence[SortKey], index: str) -> None:
         missing = [key.column for key in sort if key.column not in schema]
         if missing:
             raise UnknownColumns(missing, list(schema))

@@ -102,5 +102,3 @@ def _plain(reject: Reject) -> dict[str, object]:
 def rejects_json(rejects: Sequence[Reject]) -> bytes:
     """Return rejects as the JSON array that the API answers."""
     return msgspec.json.encode(rejects)
-
-

@@ -47,7 +47,9 @@ def _timestamp_text(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
 
 def json_ready(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with every cell in its public JSON form."""
-    return frame.select(_json_ready(name, dtype) for name, dtype in frame.schema.items())
+    return frame.select(
+        _json_ready(name, dtype) for name, dtype in frame.schema.items()
+    )
 
 
 def clip_texts(frame: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -95,7 +97,7 @@ def _csv_ready(name: str, dtype: pl.DataType) -> pl.Expr:
 def _nested_text(name: str) -> pl.Expr:
     """Return lists and structs as their JSON text."""
     wrapped = pl.struct(exactly(name)).struct.json_encode()
-    prefix = len(f'{{{_json_name(name)}:')
+    prefix = len(f"{{{_json_name(name)}:")
     text = wrapped.str.slice(prefix).str.strip_suffix("}")
     return pl.when(exactly(name).is_not_null()).then(text).alias(name)
 

@@ -27,8 +27,7 @@ _MAX_NESTING = 8
 _WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 _MARK = object()
 _LITERALS = frozenset(
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT UNICODE BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8".split()
+    ["INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _FORBIDDEN = {
@@ -489,9 +488,7 @@ class Machine:
         for size in shape:
             count *= size
         self._file.skip(count * dtype.itemsize)
-        return Made(
-            Name("numpy", "ndarray"), is_built=True, detail=(shape, dtype)
-        )
+        return Made(Name("numpy", "ndarray"), is_built=True, detail=(shape, dtype))
 
     # -- objections --------------------------------------------------------------
 
@@ -580,9 +577,9 @@ def _is_python(name: Name) -> bool:
     """True for classes whose attributes BUILD sets in Python."""
     found = find(name.module, name.name)
     return not is_library(name.module) or (
-        isinstance(found, type) and hasattr(found, "__dict__") and bool(
-            found.__flags__ & (1 << 9)
-        )
+        isinstance(found, type)
+        and hasattr(found, "__dict__")
+        and bool(found.__flags__ & (1 << 9))
     )
 
 

@@ -24,13 +24,14 @@ from foretell.models.signature import Scalar, Signature, class_names
 Numbers = npt.NDArray[np.float64]
 Link = Literal["identity", "sigmoid", "softmax", "decision"]
 _CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV")
-_JUDGES = ("LinearSVC", "RidgeClassifier", "RidgeClassifierCV", "Perceptron", "SGDClassifier")
-_REGRESSORS = (
-    "ARDRegression BayesianRidge ElasticNet ElasticNetCV HuberRegressor Lars LarsCV Lasso "
-    "LassoCV LassoLars LassoLarsCV LassoLarsIC LinearRegression LinearSVR "
-    "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV QuantileRegressor Ridge RidgeCV "
-    "SGDRegressor TheilSenRegressor"
-).split()
+_JUDGES = (
+    "LinearSVC",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "Perceptron",
+    "SGDClassifier",
+)
+_REGRESSORS = ["ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "LinearSVR", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor"]
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -113,9 +114,18 @@ def _scaling(
     fill: Numbers | None = None
     for step in before:
         name = type(step).__name__
-        if name == "SimpleImputer" and fill is None and not step.add_indicator and not shift.any():
+        if (
+            name == "SimpleImputer"
+            and fill is None
+            and not step.add_indicator
+            and not shift.any()
+        ):
             fill = np.asarray(step.statistics_, dtype=np.float64)
-            if fill.shape != (width,) or np.isnan(fill).any() or step.missing_values == step.missing_values:
+            if (
+                fill.shape != (width,)
+                or np.isnan(fill).any()
+                or step.missing_values == step.missing_values
+            ):
                 raise CannotConvert("An imputer drops columns.")
         elif name == "StandardScaler" and not shift.any() and (scale == 1).all():
             shift = np.zeros(width) if step.mean_ is None else np.asarray(step.mean_)

@@ -19,7 +19,13 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from foretell.models.ports import Candidate, CannotConvert, EngineSpec, Feed, LoadedModel
+from foretell.models.ports import (
+    Candidate,
+    CannotConvert,
+    EngineSpec,
+    Feed,
+    LoadedModel,
+)
 from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines.onnx_graphs import is_inline_safe
 
@@ -133,7 +139,9 @@ def _raw_labels(classes: list[Scalar]) -> list[Scalar] | None:
     """Labels as a graph can hold them: 64-bit integers and text only."""
     if all(isinstance(label, str) for label in classes):
         return None
-    raw: list[Scalar] = [np.int64(label).item() for label in classes if not isinstance(label, str)]
+    raw: list[Scalar] = [
+        np.int64(label).item() for label in classes if not isinstance(label, str)
+    ]
     same = len(raw) == len(classes) and all(
         type(a) is type(b) and a == b for a, b in zip(raw, classes, strict=True)
     )

@@ -129,7 +129,11 @@ class OnnxRuntimePredictor:
                 return predictions.astype(np.float64)
             return predictions
         labels = [self._labels[label] for label in predictions.tolist()]
-        return np.array(labels, dtype=object if isinstance(labels[0], str) else None) if labels else predictions
+        return (
+            np.array(labels, dtype=object if isinstance(labels[0], str) else None)
+            if labels
+            else predictions
+        )
 
     def _tensor(self, feed: Feed, batch: Batch) -> Array:
         columns = [batch[self.columns[place]] for place in feed.columns]
