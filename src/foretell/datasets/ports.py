@@ -102,7 +102,9 @@ class TableEngine(Protocol):
         """Figures of each column (contract.md, fine print 12)."""
         ...
 
-    def rejects(self, path: Path, *, after: int, limit: int) -> tuple[bytes, int | None]:
+    def rejects(
+        self, path: Path, *, after: int, limit: int
+    ) -> tuple[bytes, int | None]:
         """Rejects from position `after` on as a JSON array, and the next position."""
         ...
 

@@ -105,7 +105,9 @@ def sort_keys(text: str | None, columns: Sequence[str]) -> list[SortKey]:
     """Keys of `sort=-age,name`; a leading `-` sorts downwards."""
     if text is None:
         return []
-    keys = [SortKey(n, is_down) for n, is_down in split_names("sort", text, signed=True)]
+    keys = [
+        SortKey(n, is_down) for n, is_down in split_names("sort", text, signed=True)
+    ]
     for key in keys:
         if key.column not in columns:
             raise ColumnUnknown("sort", key.column, list(columns))

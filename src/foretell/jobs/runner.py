@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
+from foretell.core.parts import Parts
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
@@ -103,7 +104,7 @@ class Runner:
         self,
         composition: Composition,
         database: Database,
-        services: Any,
+        services: Parts,
         worker: str,
         *,
         watch: Watch | None = None,
