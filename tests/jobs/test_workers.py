@@ -60,7 +60,7 @@ async def test_a_worker_stopped_beyond_its_lease_completes_nothing(
         log = office.data_dir / "job-logs" / job_id[-2:] / f"{job_id}.log"
 
         async def refused() -> bool:
-            return log.exists() and "job.lost" in log.read_text()
+            return log.exists() and "another worker has this job" in log.read_text()
 
         await eventually(refused)
     assert job.result["pid"] != stopped

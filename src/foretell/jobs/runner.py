@@ -162,10 +162,11 @@ class Runner:
             with job_log.capturing():
                 return await self._run(claim, job_log, wants_next=wants_next)
         except JobLost:
-            log.warning("job.lost", job_id=claim.id, token=claim.token)
+            job_log.write("another worker has this job now; what this try did is void")
+            log.warning("job.lost", token=claim.token)
             return None
         except Unavailable:
-            log.error("job.end_not_written", job_id=claim.id)
+            log.error("job.end_not_written")
             return None
         finally:
             structlog.contextvars.unbind_contextvars("job_id")
