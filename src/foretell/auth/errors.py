@@ -198,7 +198,9 @@ class SetupCodeWrong(Forbidden):
     slug = "setup-code-wrong"
 
     def __init__(self) -> None:
-        super().__init__("The setup code is wrong or expired; `serve` prints a new one.")
+        super().__init__(
+            "The setup code is wrong or expired; `serve` prints a new one."
+        )
 
 
 class SetupDone(Conflict):
