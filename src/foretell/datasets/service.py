@@ -310,7 +310,6 @@ class DatasetsService:
             args,
             owner_id=principal.user_id,
             target=f"/api/datasets/{name}",
-            objects=[f"dataset:{name}"],
         )
 
     async def _hold(self, name: str, job: Job) -> None:

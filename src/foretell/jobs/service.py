@@ -145,6 +145,11 @@ class JobsService:
             raise JobNotFound(job_id)
         return job
 
+    async def is_active(self, job_id: str) -> bool:
+        """Whether the job exists and has not ended; asks for no rights."""
+        job = await self._store.find(job_id)
+        return job is not None and not JobState(job.state).is_final
+
     async def attempts(self, principal: Principal, job_id: str) -> list[JobAttempt]:
         """Tries that ended, the first one first."""
         await self.get(principal, job_id)
