@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from foretell.auth import routes as auth_routes
-from foretell.auth.composing import build_authenticator
-from foretell.composition import WORKER, open_blobs, provide_ports
+from foretell.auth.identity import Identity
+from foretell.auth.oauth import render_oauth_problem
+from foretell.composition import WORKER, open_blobs, open_identity, provide_ports
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
@@ -38,7 +39,7 @@ Tables and trained models as an HTTP API. Every refusal is a problem document
 ROUTERS = (
     health.routes,
     pages.routes,
-    *auth_routes.ROUTERS,
+    *auth_routes.routers,
     jobs_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
@@ -80,7 +81,7 @@ def create_app(
         metrics=state.port(Metrics),
     )
     install_handlers(app)
-    auth_routes.install_renderers(app.state.renderers)
+    app.state.renderers.register("/token", render_oauth_problem)
     for area in ROUTERS:
         app.include_router(area)
     return app
@@ -91,15 +92,17 @@ def build_state(settings: Settings) -> AppState:
     database = Database(settings.database_address)
     clock = SystemClock()
     secret = load_secret(settings)
+    identity = open_identity(database, settings, clock, secret)
     state = AppState(
         settings=settings,
         database=database,
         clock=clock,
         cursors=Cursors(secret),
         blobs=open_blobs(settings),
-        authenticator=build_authenticator(database, settings, clock, secret),
+        authenticator=identity.authenticator,
     )
     provide_ports(state)
+    state.provide(identity)
     state.provide(Metrics())
     state.provide(Watcher(database, settings.data_dir, clock))
     state.waiter = state.port(Watcher)
@@ -139,6 +142,9 @@ def _lifespan(
                 await schema.upgrade(state.database)
             else:
                 await schema.ensure_current(state.database)
+            identity = state.port(Identity)
+            await identity.start()
+            stack.push_async_callback(identity.close)
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             stack.push_async_callback(state.port(Sandbox).close)
             await stack.enter_async_context(state.port(Watcher))
