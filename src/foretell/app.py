@@ -12,9 +12,10 @@ from foretell.auth import routes as auth_routes
 from foretell.auth.identity import Identity
 from foretell.auth.oauth import render_oauth_problem
 from foretell.composition import WORKER, open_blobs, open_identity, provide_ports
-from foretell.core import schema
+from foretell.core import idempotency, schema
 from foretell.core.clock import SystemClock
-from foretell.core.db import Database
+from foretell.core.db import Database, DatabaseUnavailable
+from foretell.core.logs import get_logger
 from foretell.core.pagination import Cursors
 from foretell.core.secret import load_secret
 from foretell.datasets import routes as datasets_routes
@@ -25,12 +26,16 @@ from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
+from foretell.jobs.composing import jobs_service
+from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.watcher import Watcher
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
 
+log = get_logger("foretell.app")
+HOUSEKEEPING_SECONDS = 3600
 DESCRIPTION = """
 Tables and trained models as an HTTP API. Every refusal is a problem document
 (RFC 9457) whose `request_id` finds the reason in the server's log.
@@ -92,7 +97,13 @@ def build_state(settings: Settings) -> AppState:
     database = Database(settings.database_address)
     clock = SystemClock()
     secret = load_secret(settings)
-    identity = open_identity(database, settings, clock, secret)
+    identity = open_identity(
+        database,
+        settings,
+        clock,
+        secret,
+        mailer_of=lambda session: MailByJob(jobs_service(state, session)),
+    )
     state = AppState(
         settings=settings,
         database=database,
@@ -146,6 +157,7 @@ def _lifespan(
             await identity.start()
             stack.push_async_callback(identity.close)
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
+            await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
             await stack.enter_async_context(state.port(Watcher))
             if with_worker and state.settings.executor == "embedded":
@@ -163,6 +175,18 @@ def _supervisor(state: AppState) -> Supervisor:
         clock=state.clock,
         processes=state.settings.worker_concurrency,
     )
+
+
+async def _keep_house(state: AppState) -> None:
+    """Forget what has expired, once an hour."""
+    while True:
+        try:
+            await state.port(Identity).purge()
+            async with state.database.writing() as session:
+                await idempotency.delete_expired(session, now=state.clock.now())
+        except DatabaseUnavailable as error:
+            log.warning("app.housekeeping_failed", reason=error.detail)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
 @asynccontextmanager

@@ -4,9 +4,11 @@ Knows no HTTP: a worker that starts from here loads neither FastAPI nor a data
 library, so that a killed one is back within a second.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.identity import Identity
 from foretell.auth.work import AuthOptions
@@ -27,6 +29,7 @@ from foretell.jobs import tasks as jobs_tasks
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.mail import Mailer
+from foretell.jobs.mailing import MailByJob
 from foretell.jobs.registry import TaskRegistry
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
@@ -70,7 +73,11 @@ def provide_ports(parts: Parts) -> None:
 
 
 def open_identity(
-    database: Database, settings: Settings, clock: Clock, secret: bytes
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    secret: bytes,
+    mailer_of: Callable[[AsyncSession], MailByJob] | None = None,
 ) -> Identity:
     """Users and credentials, on one database."""
     return Identity(
@@ -79,6 +86,7 @@ def open_identity(
         clock=clock,
         cursors=Cursors(secret),
         options=AuthOptions.of(settings),
+        mailer_of=mailer_of,
     )
 
 
