@@ -43,8 +43,8 @@ from foretell.core.principal import Scope
 from foretell.errors import ForetellError
 from foretell.http.dependencies import (
     DEFAULT_OBJECTS,
-    Cursor,
     CurrentUser,
+    Cursor,
     ObjectLimit,
     State,
 )
@@ -418,7 +418,7 @@ async def delete_key(key_id: str, user: CurrentUser, services: AuthServices) -> 
 
 
 def _path(request: Request, path: str) -> str:
-    return request.scope.get("root_path", "") + path
+    return str(request.scope.get("root_path", "")) + path
 
 
 def _read(key: ApiKey) -> KeyRead:

@@ -17,7 +17,21 @@ from foretell.http.routing import body_limit, public, router
 routes = router(tags=["sign-in"])
 
 
-def _form(required: list[str], **fields: str) -> dict[str, Any]:
+_TOKEN_FIELDS = {
+    "grant_type": "`password` or `refresh_token`.",
+    "username": "The e-mail, for `password`.",
+    "password": "The password, for `password`.",
+    "refresh_token": "The refresh token, for `refresh_token`; good for one use.",
+    "scope": "Scopes wanted, parted by spaces; all the role gives when left out.",
+    "client_id": "The program; its refresh tokens are good for it alone.",
+}
+_REVOKE_FIELDS = {
+    "token": "A refresh or access token.",
+    "token_type_hint": "Ignored; the token says what it is.",
+}
+
+
+def _form(required: list[str], fields: dict[str, str]) -> dict[str, Any]:
     properties = {
         name: {"type": "string", "description": words} for name, words in fields.items()
     }
@@ -31,15 +45,7 @@ def _form(required: list[str], **fields: str) -> dict[str, Any]:
     response_model=TokenRead,
     dependencies=[public, body_limit(oauth.MAX_FORM_BYTES)],
     responses={400: {"description": "`{error, error_description}` of RFC 6749."}},
-    openapi_extra=_form(
-        ["grant_type"],
-        grant_type="`password` or `refresh_token`.",
-        username="The e-mail, for `password`.",
-        password="The password, for `password`.",
-        refresh_token="The refresh token, for `refresh_token`; good for one use.",
-        scope="Scopes wanted, parted by spaces; all the role gives when left out.",
-        client_id="The program; its refresh tokens are good for it alone.",
-    ),
+    openapi_extra=_form(["grant_type"], _TOKEN_FIELDS),
 )
 async def token(request: Request, services: AuthServices) -> Response:
     """Sign in, or renew a sign-in (RFC 6749).
@@ -79,11 +85,7 @@ async def _grant(grants: Grants, form: dict[str, str]) -> Granted | ForetellErro
 @routes.post(
     "/token/revoke",
     dependencies=[public, body_limit(oauth.MAX_FORM_BYTES)],
-    openapi_extra=_form(
-        ["token"],
-        token="A refresh or access token.",
-        token_type_hint="Ignored; the token says what it is.",
-    ),
+    openapi_extra=_form(["token"], _REVOKE_FIELDS),
 )
 async def revoke(request: Request, services: AuthServices) -> Response:
     """End a sign-in by one of its tokens (RFC 7009). Always 200 for a readable
