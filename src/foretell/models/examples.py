@@ -38,7 +38,8 @@ def _read(path: Path, head: bytes) -> pd.DataFrame:
         import pyarrow.parquet as pq
 
         batches = pq.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
-        return next(batches).to_pandas()
+        frame: pd.DataFrame = next(batches).to_pandas()
+        return frame
     if head.lstrip()[:1] in (b"[", b"{"):
         return _from_json(path.read_bytes())
     return pd.read_csv(
@@ -63,7 +64,10 @@ def _array(series: "pd.Series[Any]") -> Any:
         return series.to_numpy()
     values = series.astype(object).to_numpy()
     missing = series.isna().to_numpy()
-    return np.array([None if gone else str(v) for v, gone in zip(values, missing, strict=True)], dtype=object)
+    return np.array(
+        [None if gone else str(v) for v, gone in zip(values, missing, strict=True)],
+        dtype=object,
+    )
 
 
 def matched(examples: Columns, names: list[str]) -> tuple[Columns, str | None]:

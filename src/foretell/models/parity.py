@@ -37,7 +37,9 @@ def compare(
         rows=len(is_off),
         wrong_labels=int(wrong.sum()),
         rows_off=int(is_off.sum()),
-        largest_difference=float(np.nan_to_num(off, nan=1e308, posinf=1e308).max(initial=0)),
+        largest_difference=float(
+            np.nan_to_num(off, nan=1e308, posinf=1e308).max(initial=0)
+        ),
     )
     if report.accepted:
         return report
@@ -96,7 +98,9 @@ def _with_worst(
     rank = np.where(is_off, off, -1.0) + wrong * 1e9
     index = int(np.argmax(rank))
     kinds = sorted({probes.why[place] for place in np.flatnonzero(is_off)})
-    label = f"{report.wrong_labels} of {report.rows} labels differ; " if wrong.any() else ""
+    label = (
+        f"{report.wrong_labels} of {report.rows} labels differ; " if wrong.any() else ""
+    )
     reason = (
         f"{label}{report.rows_off} of {report.rows} rows are off by up to "
         f"{report.largest_difference:.2g} (kinds of rows: {', '.join(kinds)})."

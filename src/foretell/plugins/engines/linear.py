@@ -4,6 +4,7 @@ A linear model needs no runtime: the coefficients are the model. The twin is a s
 file of numbers, exact to the last few bits, and one row costs about a microsecond.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -24,13 +25,36 @@ from foretell.models.signature import Scalar, Signature, class_names
 Numbers = npt.NDArray[np.float64]
 Link = Literal["identity", "sigmoid", "softmax", "decision"]
 _CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV")
-_JUDGES = ("LinearSVC", "RidgeClassifier", "RidgeClassifierCV", "Perceptron", "SGDClassifier")
-_REGRESSORS = (
-    "ARDRegression BayesianRidge ElasticNet ElasticNetCV HuberRegressor Lars LarsCV Lasso "
-    "LassoCV LassoLars LassoLarsCV LassoLarsIC LinearRegression LinearSVR "
-    "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV QuantileRegressor Ridge RidgeCV "
-    "SGDRegressor TheilSenRegressor"
-).split()
+_JUDGES = (
+    "LinearSVC",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "Perceptron",
+    "SGDClassifier",
+)
+_REGRESSORS = [
+    "ARDRegression",
+    "BayesianRidge",
+    "ElasticNet",
+    "ElasticNetCV",
+    "HuberRegressor",
+    "Lars",
+    "LarsCV",
+    "Lasso",
+    "LassoCV",
+    "LassoLars",
+    "LassoLarsCV",
+    "LassoLarsIC",
+    "LinearRegression",
+    "LinearSVR",
+    "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV",
+    "QuantileRegressor",
+    "Ridge",
+    "RidgeCV",
+    "SGDRegressor",
+    "TheilSenRegressor",
+]
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -113,9 +137,18 @@ def _scaling(
     fill: Numbers | None = None
     for step in before:
         name = type(step).__name__
-        if name == "SimpleImputer" and fill is None and not step.add_indicator and not shift.any():
+        if (
+            name == "SimpleImputer"
+            and fill is None
+            and not step.add_indicator
+            and not shift.any()
+        ):
             fill = np.asarray(step.statistics_, dtype=np.float64)
-            if fill.shape != (width,) or np.isnan(fill).any() or step.missing_values == step.missing_values:
+            if (
+                fill.shape != (width,)
+                or np.isnan(fill).any()
+                or step.missing_values == step.missing_values
+            ):
                 raise CannotConvert("An imputer drops columns.")
         elif name == "StandardScaler" and not shift.any() and (scale == 1).all():
             shift = np.zeros(width) if step.mean_ is None else np.asarray(step.mean_)
@@ -135,7 +168,7 @@ class LinearPredictor:
         self.columns = signature.names
         self.class_names = class_names(spec.classes)
         self._classes: list[Scalar] = spec.classes
-        self._labels = np.array(spec.classes) if spec.classes else None
+        self._labels = np.array(spec.classes)
         self._link = kernel.link
         self._shift = np.array(kernel.shift)
         self._scale = np.array(kernel.scale)
@@ -149,27 +182,23 @@ class LinearPredictor:
         raw = self._raw(np.column_stack(columns))
         if self._link == "identity":
             return Outputs(raw[:, 0])
-        scores = self._scores(raw)
-        if scores.shape[1] == 1:
-            chosen = (raw[:, 0] > 0).astype(np.intp)
-        else:
-            chosen = (raw if raw.shape[1] > 1 else scores).argmax(axis=1)
-            if self._link == "sigmoid":
-                chosen = (raw[:, 0] > 0).astype(np.intp)
-        assert self._labels is not None  # noqa: S101 - a classifier has classes
-        return Outputs(self._labels[chosen], scores)
+        is_one = raw.shape[1] == 1
+        chosen = (raw[:, 0] > 0).astype(np.intp) if is_one else raw.argmax(axis=1)
+        return Outputs(self._labels[chosen], self._scores(raw))
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
         raw = self._raw(np.array(values, dtype=np.float64))
+        if len(raw) > 1:
+            scores = self._scores(raw[None])[0].tolist()
+            return self._classes[int(raw.argmax())], scores
+        value = raw.item()
         if self._link == "identity":
-            return raw.item(), None
-        if len(raw) == 1:
-            value = raw.item()
-            label = self._classes[value > 0]
-            if self._link == "decision":
-                return label, [value]
-            return label, self._scores(raw[None])[0].tolist()
-        return self._classes[int(raw.argmax())], self._scores(raw[None])[0].tolist()
+            return value, None
+        label = self._classes[value > 0]
+        if self._link == "decision":
+            return label, [value]
+        positive = 1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0
+        return label, [1.0 - positive, positive]
 
     def _raw(self, rows: Numbers) -> Numbers:
         if self._fill is not None:

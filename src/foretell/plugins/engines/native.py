@@ -42,9 +42,11 @@ class NativePredictor:
         return Outputs(predictions, scores_of(self._model, rows, self.spec.scores))
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
-        batch = {name: [value] for name, value in zip(self.columns, values, strict=True)}
+        batch = {
+            name: [value] for name, value in zip(self.columns, values, strict=True)
+        }
         outputs = self.predict(batch)
-        prediction = outputs.predictions[0].tolist()
+        prediction = outputs.predictions[:1].tolist()[0]
         if outputs.scores is None:
             return prediction, None
         if isinstance(outputs.scores, list):

@@ -17,18 +17,96 @@ MAX_NODES = 20_000
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Operators that scikit-learn models need, and whose output is bounded by the input.
 _INLINE = frozenset(
-    """
-    Abs Add And ArgMax ArgMin ArrayFeatureExtractor Binarizer Cast CastLike Ceil Clip
-    Concat CumSum Div Equal Erf Exp FeatureVectorizer Flatten Floor Gather
-    GatherElements Gemm Greater GreaterOrEqual HardSigmoid Identity Imputer IsInf
-    IsNaN LabelEncoder LeakyRelu Less LessOrEqual LinearClassifier LinearRegressor Log
-    LogSoftmax MatMul Max Mean Min Mod Mul Neg Normalizer Not OneHotEncoder Or Pow
-    ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
-    ReduceSum ReduceSumSquare Relu Reshape Round SVMClassifier SVMRegressor Scaler
-    Selu Shape Sigmoid Sign Slice Softmax Softplus Split Sqrt Squeeze StringNormalizer
-    Sub Sum Tanh TopK Transpose TreeEnsemble TreeEnsembleClassifier
-    TreeEnsembleRegressor Unsqueeze Where Xor ZipMap
-    """.split()
+    [
+        "Abs",
+        "Add",
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "ArrayFeatureExtractor",
+        "Binarizer",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Clip",
+        "Concat",
+        "CumSum",
+        "Div",
+        "Equal",
+        "Erf",
+        "Exp",
+        "FeatureVectorizer",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "Gemm",
+        "Greater",
+        "GreaterOrEqual",
+        "HardSigmoid",
+        "Identity",
+        "Imputer",
+        "IsInf",
+        "IsNaN",
+        "LabelEncoder",
+        "LeakyRelu",
+        "Less",
+        "LessOrEqual",
+        "LinearClassifier",
+        "LinearRegressor",
+        "Log",
+        "LogSoftmax",
+        "MatMul",
+        "Max",
+        "Mean",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Normalizer",
+        "Not",
+        "OneHotEncoder",
+        "Or",
+        "Pow",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Round",
+        "SVMClassifier",
+        "SVMRegressor",
+        "Scaler",
+        "Selu",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "StringNormalizer",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "TreeEnsemble",
+        "TreeEnsembleClassifier",
+        "TreeEnsembleRegressor",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+        "ZipMap",
+    ]
 )
 MAX_INLINE_BYTES = 64 * 1024 * 1024
 
@@ -47,10 +125,8 @@ def check_graph(model: Any) -> None:
             )
     if len(model.functions):
         raise BadGraph("The graph defines functions of its own; inline them first.")
-    count = 0
-    for node in all_nodes(model.graph):
-        count += 1
-        if count > MAX_NODES:
+    for count, node in enumerate(all_nodes(model.graph)):
+        if count >= MAX_NODES:
             raise BadGraph(f"The graph has more than {MAX_NODES:,} nodes.")
         _check_node(node)
     for tensor in _tensors(model.graph):
@@ -92,7 +168,10 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield attribute.t
             yield from attribute.tensors
             if attribute.type == AttributeProto.SPARSE_TENSOR:
-                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+                yield from (
+                    attribute.sparse_tensor.values,
+                    attribute.sparse_tensor.indices,
+                )
             if attribute.type == AttributeProto.GRAPH:
                 yield from _tensors(attribute.g)
             for inner in attribute.graphs:
@@ -117,7 +196,10 @@ def _check_trees(node: Any) -> None:
         lengths.add(len(found.get(name, ())))
     if len(lengths) != 1 or not len(ids):
         raise BadGraph("A tree's lists have different lengths.")
-    place = {key: index for index, key in enumerate(zip(trees.tolist(), ids.tolist(), strict=True))}
+    place = {
+        key: index
+        for index, key in enumerate(zip(trees.tolist(), ids.tolist(), strict=True))
+    }
     if len(place) != len(ids):
         raise BadGraph("A tree names a node twice.")
     _check_links(found, trees.tolist(), modes, place)
@@ -143,7 +225,9 @@ def _check_links(
         raise BadGraph("A tree has another number of roots than one.")
 
 
-def _check_leaves(found: Mapping[str, Any], place: Mapping[Any, int], kind: str) -> None:
+def _check_leaves(
+    found: Mapping[str, Any], place: Mapping[Any, int], kind: str
+) -> None:
     name = "class" if kind == "TreeEnsembleClassifier" else "target"
     trees, nodes = found.get(f"{name}_treeids", ()), found.get(f"{name}_nodeids", ())
     ids = found.get(f"{name}_ids", ())
@@ -161,7 +245,13 @@ def _check_new_trees(found: Mapping[str, Any]) -> None:
     nodes = len(found.get("nodes_featureids", ()))
     leaves = len(found.get("leaf_targetids", ()))
     targets = found.get("n_targets", 1)
-    if leaves and not 0 <= min(found["leaf_targetids"]) <= max(found["leaf_targetids"]) < targets:
+    if (
+        leaves
+        and not 0
+        <= min(found["leaf_targetids"])
+        <= max(found["leaf_targetids"])
+        < targets
+    ):
         raise BadGraph("A leaf adds to a target that does not exist.")
     for side in ("true", "false"):
         ids = found.get(f"nodes_{side}nodeids", ())
@@ -194,7 +284,9 @@ def is_inline_safe(model: Any, widths: Mapping[str, int]) -> bool:
         if node.op_type.startswith("TreeEnsemble"):
             asked = attributes(node).get("nodes_featureids", ())
             width = shapes.get(node.input[0])
-            if width is None or (len(asked) and not 0 <= min(asked) <= max(asked) < width):
+            if width is None or (
+                len(asked) and not 0 <= min(asked) <= max(asked) < width
+            ):
                 return False
     return True
 
@@ -210,6 +302,9 @@ def _known_widths(model: Any, widths: Mapping[str, int]) -> dict[str, int]:
         if len(dims) == 2 and dims[1].dim_value > 0:
             known.setdefault(value.name, dims[1].dim_value)
     for node in model.graph.node:
-        if node.op_type in ("Cast", "Identity", "Scaler", "Imputer") and node.input[0] in known:
+        if (
+            node.op_type in ("Cast", "Identity", "Scaler", "Imputer")
+            and node.input[0] in known
+        ):
             known.setdefault(node.output[0], known[node.input[0]])
     return known

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.verdict import Reason, Verdict
@@ -95,7 +94,7 @@ def _read(path: Path) -> tuple[Any, Verdict, list[str]]:
         raise ModelUnreadable(f"An ONNX model may have at most {MAX_BYTES:,} bytes.")
     try:
         graph = onnx.load_model_from_string(path.read_bytes())
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # protobuf's errors are not the same everywhere
         raise ModelUnreadable("The ONNX file is damaged or cut off.") from error
     if not len(graph.graph.node) or not len(graph.graph.output):
         raise ModelUnreadable("The ONNX file holds no graph; it may be cut off.")
@@ -106,7 +105,9 @@ def _read(path: Path) -> tuple[Any, Verdict, list[str]]:
         raise ModelRefused(
             Verdict("hostile", "onnx", reasons=[reason], bytes=size)
         ) from error
-    producer = {graph.producer_name: graph.producer_version} if graph.producer_name else {}
+    producer = (
+        {graph.producer_name: graph.producer_version} if graph.producer_name else {}
+    )
     return graph, Verdict("safe", "onnx", libraries=producer, bytes=size), []
 
 
@@ -131,9 +132,7 @@ class OnnxModel:
         if self.candidate_spec is not None:
             yield Candidate(self.candidate_spec, self.data, "as uploaded", ".onnx")
 
-    def form(
-        self, inputs: list[InputField]
-    ) -> tuple[EngineSpec, list[OutputField]]:
+    def form(self, inputs: list[InputField]) -> tuple[EngineSpec, list[OutputField]]:
         """Run two rows to learn what the graph's outputs are."""
         try:
             runtime = session(self.data)
@@ -151,12 +150,16 @@ class OnnxModel:
 
     def _form(self, found: dict[str, Any]) -> tuple[EngineSpec, list[OutputField]]:
         tensors = {
-            name: value for name, value in found.items() if isinstance(value, np.ndarray)
+            name: value
+            for name, value in found.items()
+            if isinstance(value, np.ndarray)
         }
         per_row = {n: v for n, v in tensors.items() if v.ndim in (1, 2) and len(v) == 2}
         if not per_row:
             raise ModelUnusable("No output of the graph has one value per row.")
-        labels = [n for n, v in per_row.items() if v.dtype.kind in "OUSiub" and v.size == 2]
+        labels = [
+            n for n, v in per_row.items() if v.dtype.kind in "OUSiub" and v.size == 2
+        ]
         values = [n for n, v in per_row.items() if v.dtype.kind == "f"]
         if labels:
             return self._classifier(labels[0], values[0] if values else None, per_row)
@@ -185,7 +188,8 @@ class OnnxModel:
         outputs = [OutputField("prediction", output, values=classes or None)]
         if score is not None:
             width = found[score].reshape(2, -1).shape[1]
-            names = list(class_names(classes)) if width == len(classes) else None
+            keys: list[Scalar] = list(class_names(classes))
+            names = keys if width == len(classes) else None
             outputs.append(OutputField(scores, "float", values=names))
         return spec, outputs
 
@@ -228,7 +232,9 @@ def _inputs(
     for tensor, (width, rank) in zip(tensors, shapes, strict=True):
         code = tensor.type.tensor_type.elem_type
         if code not in _TYPES:
-            raise ModelUnusable(f"The input {tensor.name!r} has a type not served here.")
+            raise ModelUnusable(
+                f"The input {tensor.name!r} has a type not served here."
+            )
         dtype, kind = _TYPES[code]
         places = list(range(len(fields), len(fields) + width))
         fields += [InputField(names[place], kind) for place in places]
@@ -265,7 +271,11 @@ def _column_names(
     if given is not None and len(given) == total:
         return list(given)
     if len(tensors) == 1:
-        return [tensors[0]] if total == 1 and tensors[0] not in _ANONYMOUS else unnamed(total)
+        return (
+            [tensors[0]]
+            if total == 1 and tensors[0] not in _ANONYMOUS
+            else unnamed(total)
+        )
     names = []
     for tensor, width in zip(tensors, widths, strict=True):
         names += [tensor] if width == 1 else [f"{tensor}_{i}" for i in range(width)]
@@ -302,7 +312,9 @@ def _labels(graph: Any) -> list[list[Scalar]]:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in reversed(graph.node):
         if node.op_type == "ArrayFeatureExtractor" and node.input[0] in constants:
-            values = onnx.numpy_helper.to_array(constants[node.input[0]]).ravel().tolist()
+            values = (
+                onnx.numpy_helper.to_array(constants[node.input[0]]).ravel().tolist()
+            )
             found.append([_text(value) for value in values])
         for name, value in attributes(node).items():
             if name.startswith("classlabels") and len(value):

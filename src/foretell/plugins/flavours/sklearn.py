@@ -34,7 +34,7 @@ from foretell.models.signature import (
     class_names,
     unnamed,
 )
-from foretell.plugins.engines.native import NativePredictor, is_multilabel
+from foretell.plugins.engines.native import NativePredictor
 from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
 from foretell.plugins.flavours.sklearn_trees import BrokenTree, check_trees, thresholds
 
@@ -124,7 +124,9 @@ class _AdmittedNames:
         # A listed package may have imported something dangerous from elsewhere.
         home = getattr(found, "__module__", "") or ""
         if not inspect.isclass(found) or home.split(".")[0] != module.split(".")[0]:
-            raise pickle.UnpicklingError(f"{module}.{name} is not a class of its package")
+            raise pickle.UnpicklingError(
+                f"{module}.{name} is not a class of its package"
+            )
         return found
 
 
@@ -276,7 +278,8 @@ def base_value(field: InputField) -> Scalar:
         return field.values[0]
     if field.min is not None:
         return field.min
-    return {"text": "a", "boolean": False, "integer": 1, "float": 1.0}[field.type]
+    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
+    return plain.get(field.type, 1.0)
 
 
 def _form(
@@ -308,9 +311,11 @@ def _form(
 def _several(
     classes: Any, size: int, draft: EngineSpec, predictions: Any
 ) -> tuple[EngineSpec, list[OutputField]]:
-    each = [np.asarray(one).tolist() for one in classes] if isinstance(
-        classes, list
-    ) else [[0, 1]] * size
+    each: list[list[Scalar]] = (
+        [np.asarray(one).tolist() for one in classes]
+        if isinstance(classes, list)
+        else [[0, 1]] * size
+    )
     spec = EngineSpec(
         engine="native",
         scores=draft.scores,

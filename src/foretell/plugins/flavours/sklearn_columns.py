@@ -35,7 +35,9 @@ def steps_of(model: Any) -> list[Any]:
     """The steps of a pipeline that do something; the model itself otherwise."""
     if not hasattr(model, "steps"):
         return [model]
-    return [step for _, step in model.steps if step is not None and step != "passthrough"]
+    return [
+        step for _, step in model.steps if step is not None and step != "passthrough"
+    ]
 
 
 def inner_models(model: Any) -> Iterator[Any]:
@@ -51,7 +53,9 @@ def inner_models(model: Any) -> Iterator[Any]:
                 yield getattr(one, "estimator", one) if name[0] == "c" else one
 
 
-def _visit(model: Any, columns: list[int], names: list[str], known: list[Known]) -> None:
+def _visit(
+    model: Any, columns: list[int], names: list[str], known: list[Known]
+) -> None:
     """Note what a transformer or model says about the columns it is given."""
     if hasattr(model, "steps"):
         for step in steps_of(model):

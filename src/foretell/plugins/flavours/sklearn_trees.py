@@ -82,7 +82,9 @@ def _check_nodes(predictor: Any, width: int | None) -> None:
     if width is not None and (inner["feature_idx"] >= width).any():
         raise BrokenTree("A tree asks for a feature that does not exist.")
     categories = inner["bitset_idx"][inner["is_categorical"].astype(bool)]
-    sets = min(len(predictor.raw_left_cat_bitsets), len(predictor.binned_left_cat_bitsets))
+    sets = min(
+        len(predictor.raw_left_cat_bitsets), len(predictor.binned_left_cat_bitsets)
+    )
     if (categories >= sets).any():
         raise BrokenTree("A tree asks for a set of categories that does not exist.")
 
@@ -108,9 +110,7 @@ def thresholds(model: Any, width: int) -> list[npt.NDArray[np.float64]]:
             for predictor in stage:
                 nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
                 _collect(found, nodes["feature_idx"], nodes["num_threshold"])
-    return [
-        np.unique(np.concatenate(one)) if one else np.empty(0) for one in found
-    ]
+    return [np.unique(np.concatenate(one)) if one else np.empty(0) for one in found]
 
 
 def _collect(
