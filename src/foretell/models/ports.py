@@ -8,7 +8,7 @@ process. This module imports no data library.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -56,12 +56,15 @@ class EngineSpec(msgspec.Struct, frozen=True):
     Attributes:
         engine: `onnxruntime`, `linear` or `native`.
         scores: What the scores of this model are.
-        classes: The labels in their own types; empty for regressors. One list per
-            output for models with several outputs (then `size` is set).
+        classes: The labels in their own types; empty for regressors.
         feeds: The engine's input tensors (ONNX Runtime only).
         label: Name of the output with the predictions; `score` of the scores.
         raw_labels: The labels as the graph gives them, in the order of `classes`,
             where they differ from `classes` (True comes out as 1).
+        score_column: The one column of the scores that counts: graphs give a
+            decision between two classes twice, with both signs.
+        size: Number of values a prediction has, if it is a list.
+        output_classes: Classes of each output, for classifiers with several.
         is_inline: The API process may run it; otherwise only the model host.
     """
 
@@ -72,6 +75,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
     label: str = ""
     score: str | None = None
     raw_labels: list[Scalar] | None = None
+    score_column: int | None = None
     size: int | None = None
     output_classes: list[list[Scalar]] | None = None
     is_inline: bool = True
@@ -107,21 +111,37 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """Where a model's answer may jump, for the columns it was found for.
+
+    Attributes:
+        thresholds: Per column the values at which a tree splits, in the column's
+            own unit (before any scaling).
+        ranges: Per column about where its values lay in training.
+    """
+
+    thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model in memory, inside the child that loaded it.
 
     Attributes:
         native: The library's own object (an estimator, an ONNX graph).
         predictor: Answers as the library itself does: the truth for parity.
-        libraries: Versions the file was saved with, where it tells them.
+        verdict: What the gate or the structure check said about the file.
         warnings: What a person should know about the load.
+        hints: Where probing should look.
     """
 
     native: Any
     signature: Signature
     predictor: Predictor
-    libraries: Mapping[str, str]
+    verdict: Verdict
     warnings: Sequence[str] = ()
+    hints: "Hints" = field(default_factory=lambda: Hints())
 
 
 class Flavour(Protocol):
@@ -133,12 +153,22 @@ class Flavour(Protocol):
         """True when the first bytes are of this kind; the name is only a hint."""
         ...
 
-    def judge(self, path: Path, terms: "Terms") -> Verdict:
-        """Judge the file without executing anything of it."""
+    def load(
+        self, path: Path, terms: "Terms", examples: "Batch | None" = None
+    ) -> LoadedModel:
+        """Judge a file without executing any of it, and load it if it may be.
+
+        Raises:
+            ModelRefused: The file may not be loaded on these terms.
+            ModelUnreadable: It is not a whole file of this flavour.
+            ModelUnusable: What it holds cannot be asked for predictions.
+        """
         ...
 
-    def load(self, path: Path, terms: "Terms", examples: "Batch | None") -> LoadedModel:
-        """Load an admitted file. Raises `ModelRefused` for any other."""
+    def open(
+        self, path: Path, signature: Signature, spec: EngineSpec, terms: "Terms"
+    ) -> Predictor:
+        """Judge and load again a file that was inspected before."""
         ...
 
 
@@ -150,11 +180,13 @@ class Terms:
         allow: Packages whose classes a pickle may hold.
         trust: An administrator vouches for names the gate does not know.
         scratch: A folder for temporary files.
+        names: Names for the inputs of a model that has none of its own.
     """
 
     allow: Sequence[str] = ()
     trust: bool = False
     scratch: Path | None = None
+    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

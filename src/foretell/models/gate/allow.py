@@ -36,10 +36,23 @@ class Use(Flag):
 
 _VALUE_TYPES = frozenset(
     f"builtins.{name}"
-    for name in (
-        "bool bytearray bytes complex dict float frozenset int list object range set "
-        "slice str tuple"
-    ).split()
+    for name in [
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "object",
+        "range",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+    ]
 )
 _STORED = frozenset(
     {
@@ -160,11 +173,21 @@ _STATE_READERS = frozenset(
     }
 )
 _LIBRARIES = frozenset(
-    "lightgbm numpy pandas pyarrow scipy sklearn xgboost".split()
+    ["lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"]
 )
 _SHUT = frozenset(
-    "conftest ctypeslib datasets distutils externals f2py setup test testing tests"
-    .split()
+    [
+        "conftest",
+        "ctypeslib",
+        "datasets",
+        "distutils",
+        "externals",
+        "f2py",
+        "setup",
+        "test",
+        "testing",
+        "tests",
+    ]
 )
 # Functions an estimator keeps as a parameter and calls with arrays only.
 _STORED_FUNCTIONS = (
@@ -218,7 +241,7 @@ def find(module: str, name: str) -> Any:
         return None
     try:
         holder = importlib.import_module(module)
-    except Exception:  # noqa: BLE001 - a library module may fail in any way
+    except Exception:
         return None
     return vars(holder).get(name)
 

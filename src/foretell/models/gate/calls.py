@@ -111,7 +111,7 @@ def _refused(function: Name, args: Args) -> Made:
 
 def _defaultdict(function: Name, args: Args) -> Made:
     if len(args) > 1 or not all(
-        arg is None or str(arg).startswith("builtins.") and is_plain(arg)
+        arg is None or (str(arg).startswith("builtins.") and is_plain(arg))
         for arg in args
     ):
         raise BadCall("A defaultdict makes its values by a call that is not known.")
@@ -181,7 +181,9 @@ def _frombuffer(function: Name, args: Args) -> Made:
 
 def _generator(function: Name, args: Args) -> Made:
     for arg in args:
-        is_generator = isinstance(arg, Made) and arg.of.module.startswith("numpy.random")
+        is_generator = isinstance(arg, Made) and arg.of.module.startswith(
+            "numpy.random"
+        )
         is_ctor = str(arg) == "numpy.random._pickle.__bit_generator_ctor"
         if not (is_generator or is_ctor or isinstance(arg, str) or _is_bits(arg)):
             raise BadCall("A random generator is rebuilt from unusual arguments.")

@@ -26,7 +26,9 @@ class Scanned:
     by_admission: frozenset[tuple[str, str]]
 
 
-def scan(path: Path, *, allow: Sequence[str] = (), scratch: Path | None = None) -> Scanned:
+def scan(
+    path: Path, *, allow: Sequence[str] = (), scratch: Path | None = None
+) -> Scanned:
     """Judge a pickle or joblib file without executing any of it.
 
     Args:
@@ -65,7 +67,10 @@ def _read(stream: IO[bytes], size: int, findings: Findings) -> None:
         return
     if stream.tell() != size:
         reason = Reason(
-            "trailing", "There are bytes after the end of the pickle.", None, stream.tell()
+            "trailing",
+            "There are bytes after the end of the pickle.",
+            None,
+            stream.tell(),
         )
         findings.object_to(reason, is_hostile=True)
 

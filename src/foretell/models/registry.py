@@ -1,0 +1,48 @@
+"""Finds flavours and engines by name.
+
+The built-in ones are named here as dotted strings and imported only when asked for:
+they load whole data libraries. A package adds its own under the entry points
+`foretell.flavours` and `foretell.engines`.
+"""
+
+import pkgutil
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from foretell.models.ports import Engine, Flavour
+
+_FLAVOURS = {
+    "onnx": "foretell.plugins.flavours.onnx:OnnxFlavour",
+    "sklearn": "foretell.plugins.flavours.sklearn:SklearnFlavour",
+}
+_ENGINES = {
+    "linear": "foretell.plugins.engines.linear:LinearEngine",
+    "onnxruntime": "foretell.plugins.engines.onnxruntime:OnnxRuntimeEngine",
+}
+
+
+def flavour_names() -> list[str]:
+    """Names of the flavours that are installed, the built-in ones first."""
+    return list(_all("foretell.flavours", _FLAVOURS))
+
+
+def engine_names() -> list[str]:
+    """Names of the engines, in the order in which their twins are tried."""
+    return list(_all("foretell.engines", _ENGINES))
+
+
+def flavour(name: str) -> Flavour:
+    """Load a flavour. Raises KeyError for a name that is not installed."""
+    found = _all("foretell.flavours", _FLAVOURS)[name]
+    return cast(Flavour, pkgutil.resolve_name(found)())
+
+
+def engine(name: str) -> Engine:
+    """Load an engine. Raises KeyError for a name that is not installed."""
+    found = _all("foretell.engines", _ENGINES)[name]
+    return cast(Engine, pkgutil.resolve_name(found)())
+
+
+def _all(group: str, built_in: dict[str, str]) -> dict[str, Any]:
+    added = {entry.name: entry.value for entry in entry_points(group=group)}
+    return {**built_in, **added}

@@ -1,0 +1,422 @@
+"""scikit-learn models, from pickle and joblib files in every packing of joblib."""
+
+import inspect
+import pickle
+import pickletools
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
+from foretell.models.gate.allow import canonical
+from foretell.models.gate.containers import compression_of
+from foretell.models.gate.scan import Scanned, scan
+from foretell.models.ports import (
+    Batch,
+    EngineSpec,
+    Hints,
+    LoadedModel,
+    Predictor,
+    Scores,
+    Terms,
+)
+from foretell.models.signature import (
+    InputField,
+    OutputField,
+    OutputType,
+    Scalar,
+    Signature,
+    class_names,
+    unnamed,
+)
+from foretell.plugins.engines.native import NativePredictor
+from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
+from foretell.plugins.flavours.sklearn_trees import BrokenTree, check_trees, thresholds
+
+_FIRST_OPCODES = b"(]}c\x80"
+
+
+class SklearnFlavour:
+    """Estimators and pipelines saved by `pickle.dump` or `joblib.dump`."""
+
+    name = "sklearn"
+
+    def recognises(self, head: bytes, filename: str) -> bool:
+        if compression_of(head) is not None:
+            return True
+        if head[:1] == b"\x80":
+            return len(head) > 1 and head[1] <= pickle.HIGHEST_PROTOCOL
+        return head[:1] in (b"c", b"(", b"]", b"}") and _starts_like_a_pickle(head)
+
+    def load(
+        self, path: Path, terms: Terms, examples: Batch | None = None
+    ) -> LoadedModel:
+        scanned, model, notes = self._admit(path, terms)
+        names, is_named = _names_of(model, terms.names)
+        known = known_columns(model, names)
+        inputs = [_field(name, one) for name, one in zip(names, known, strict=True)]
+        inputs = _with_examples(inputs, known, examples)
+        spec, outputs, inputs = _try_out(model, inputs, is_named=is_named)
+        signature = Signature(inputs, outputs)
+        return LoadedModel(
+            native=model,
+            signature=signature,
+            predictor=NativePredictor(model, signature, spec, is_named=is_named),
+            verdict=scanned.verdict,
+            warnings=notes,
+            hints=_hints(model, signature, known),
+        )
+
+    def open(
+        self, path: Path, signature: Signature, spec: EngineSpec, terms: Terms
+    ) -> Predictor:
+        _, model, _ = self._admit(path, terms)
+        is_named = _names_of(model, terms.names)[1]
+        return NativePredictor(model, signature, spec, is_named=is_named)
+
+    def _admit(self, path: Path, terms: Terms) -> tuple[Scanned, Any, list[str]]:
+        scanned = scan(path, allow=terms.allow, scratch=terms.scratch)
+        with scanned.stream:
+            verdict = scanned.verdict
+            is_trusted = terms.trust and verdict.outcome == "unknown"
+            if not verdict.is_admitted and not is_trusted:
+                raise ModelRefused(verdict)
+            model, notes = _unpickle(scanned, anything=is_trusted)
+        if not hasattr(model, "predict"):
+            raise ModelUnusable(
+                f"The file holds a {type(model).__name__}, which has no `predict`."
+            )
+        try:
+            check_trees(model)
+        except (BrokenTree, AttributeError, TypeError, ValueError) as error:
+            raise ModelUnusable(f"The model is damaged: {error}") from error
+        _one_thread(model)
+        return scanned, model, notes
+
+
+def _starts_like_a_pickle(head: bytes) -> bool:
+    try:
+        next(pickletools.genops(head))
+    except (ValueError, StopIteration):
+        return False
+    return True
+
+
+class _AdmittedNames:
+    """`find_class` that gives only what the gate has seen and admitted."""
+
+    def __init__(self, scanned: Scanned, *, anything: bool) -> None:
+        self._names = frozenset(scanned.verdict.globals)
+        self._by_admission = scanned.by_admission
+        self._anything = anything
+
+    def check(self, module: str, name: str, found: Any) -> Any:
+        known = f"{module}.{name}" in self._names
+        if not known and ".".join(canonical(module, name)) not in self._names:
+            raise pickle.UnpicklingError(f"{module}.{name} was not admitted")
+        if self._anything or (module, name) not in self._by_admission:
+            return found
+        # A listed package may have imported something dangerous from elsewhere.
+        home = getattr(found, "__module__", "") or ""
+        if not inspect.isclass(found) or home.split(".")[0] != module.split(".")[0]:
+            raise pickle.UnpicklingError(
+                f"{module}.{name} is not a class of its package"
+            )
+        return found
+
+
+def _unpickle(scanned: Scanned, *, anything: bool) -> tuple[Any, list[str]]:
+    """Load the stream the gate has read, with the gate's names only."""
+    from joblib.numpy_pickle import NumpyUnpickler
+
+    names = _AdmittedNames(scanned, anything=anything)
+
+    class Plain(pickle.Unpickler):
+        def find_class(self, module: str, name: str, /) -> Any:
+            return names.check(module, name, super().find_class(module, name))
+
+    class Joblib(NumpyUnpickler):  # type: ignore[misc]
+        def find_class(self, module: str, name: str) -> Any:
+            return names.check(module, name, super().find_class(module, name))
+
+    def unpickler(stream: IO[bytes]) -> Any:
+        if scanned.verdict.format == "joblib":
+            return Joblib("", stream, ensure_native_byte_order=True)
+        return Plain(stream)
+
+    with warnings.catch_warnings(record=True) as caught, redirect_stdout(StringIO()):
+        warnings.simplefilter("always")
+        try:
+            model = unpickler(scanned.stream).load()
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged state may make any class fail
+            raise ModelUnreadable(
+                f"The model cannot be loaded here: {type(error).__name__}: {error}"
+            ) from error
+    return model, list(dict.fromkeys(_sentence(one.message) for one in caught))
+
+
+def _sentence(message: Warning | str) -> str:
+    saved = getattr(message, "original_sklearn_version", None)
+    if saved is not None:
+        installed = getattr(message, "current_sklearn_version", "another version")
+        return (
+            f"Saved with scikit-learn {saved}, loaded with {installed}: answers may "
+            "differ from those it was tested with. Train and save it again to be sure."
+        )
+    return f"{type(message).__name__}: {message}"[:500]
+
+
+def _one_thread(model: Any) -> None:
+    """A host serves many calls; one call must not start a pool of threads."""
+    try:
+        params = model.get_params(deep=True)
+    except (AttributeError, TypeError, ValueError):
+        return
+    for name, value in params.items():
+        if name.split("__")[-1] == "n_jobs" and value not in (None, 1):
+            model.set_params(**{name: 1})
+
+
+def _names_of(model: Any, given: Sequence[str] | None) -> tuple[list[str], bool]:
+    """The input names, and whether the model itself knows them."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        first = steps_of(model)[0]
+        names = getattr(first, "feature_names_in_", None)
+    if names is not None:
+        return [str(name) for name in names], True
+    count = getattr(model, "n_features_in_", None)
+    count = 1 if count is None else int(count)
+    if given is not None and len(given) == count:
+        return list(given), False
+    return unnamed(count), False
+
+
+def _field(name: str, known: Known) -> InputField:
+    return InputField(
+        name=name, type=known.type or "float", values=known.values, closed=known.closed
+    )
+
+
+def _with_examples(
+    inputs: list[InputField], known: list[Known], examples: Batch | None
+) -> list[InputField]:
+    if examples is None:
+        return inputs
+    from foretell.models.examples import refine
+
+    return [
+        refine(field, examples.get(field.name), is_certain=one.type is not None)
+        for field, one in zip(inputs, known, strict=True)
+    ]
+
+
+def _try_out(
+    model: Any, inputs: list[InputField], *, is_named: bool
+) -> tuple[EngineSpec, list[OutputField], list[InputField]]:
+    """Predict once to learn the form of the answers, then try missing values."""
+    scores = _scores_kind(model)
+    draft = EngineSpec(engine="native", scores=scores, is_inline=False)
+    inputs, row = _working_row(model, inputs, draft, is_named=is_named)
+    signature = Signature(inputs, [])
+    predictor = NativePredictor(model, signature, draft, is_named=is_named)
+    batch = {name: [value] * 2 for name, value in row.items()}
+    predictions = predictor.predict(batch)
+    spec, outputs = _form(model, predictions, draft)
+    return spec, outputs, _nullable(predictor, inputs, row)
+
+
+def _scores_kind(model: Any) -> Scores:
+    if hasattr(model, "predict_proba"):
+        return "probabilities"
+    is_judging = hasattr(model, "classes_") or hasattr(model, "offset_")
+    if hasattr(model, "decision_function") and is_judging:
+        return "decision"
+    return "none"
+
+
+def _working_row(
+    model: Any, inputs: list[InputField], draft: EngineSpec, *, is_named: bool
+) -> tuple[list[InputField], dict[str, Any]]:
+    """A row the model answers; numbers unless only text works."""
+    failure: Exception | None = None
+    for attempt in (inputs, [_as_text(field) for field in inputs]):
+        row = {field.name: base_value(field) for field in attempt}
+        predictor = NativePredictor(
+            model, Signature(attempt, []), draft, is_named=is_named
+        )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                predictor.predict({name: [value] * 2 for name, value in row.items()})
+        except MemoryError:
+            raise
+        except Exception as error:  # an estimator may raise anything
+            failure = failure or error
+            continue
+        return attempt, row
+    raise ModelUnusable(
+        "The model loads but does not answer a plain row: "
+        f"{type(failure).__name__}: {failure}"
+    ) from failure
+
+
+def _as_text(field: InputField) -> InputField:
+    return InputField(field.name, "text", values=field.values, closed=field.closed)
+
+
+def base_value(field: InputField) -> Scalar:
+    """A plain value for a column."""
+    if field.values:
+        return field.values[0]
+    if field.min is not None:
+        return field.min
+    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
+    return plain.get(field.type, 1.0)
+
+
+def _form(
+    model: Any, given: Any, draft: EngineSpec
+) -> tuple[EngineSpec, list[OutputField]]:
+    predictions = given.predictions
+    size = predictions.shape[1] if predictions.ndim == 2 else None
+    classes = getattr(model, "classes_", None)
+    if hasattr(model, "predict") and classes is not None and size is not None:
+        return _several(classes, size, draft, predictions)
+    labels: list[Scalar] = [] if classes is None else np.asarray(classes).tolist()
+    if classes is None and hasattr(model, "offset_") and draft.scores == "decision":
+        labels = [-1, 1]  # outlier detectors
+    spec = EngineSpec(
+        engine="native", scores=draft.scores, classes=labels, size=size, is_inline=False
+    )
+    values = labels or None
+    outputs = [
+        OutputField("prediction", _output_type(predictions), values=values, size=size)
+    ]
+    if draft.scores != "none":
+        names: list[Scalar] | None = list(class_names(labels))
+        if given.scores.shape[1] != len(labels):
+            names = None
+        outputs.append(OutputField(draft.scores, "float", values=names))
+    return spec, outputs
+
+
+def _several(
+    classes: Any, size: int, draft: EngineSpec, predictions: Any
+) -> tuple[EngineSpec, list[OutputField]]:
+    each: list[list[Scalar]] = (
+        [np.asarray(one).tolist() for one in classes]
+        if isinstance(classes, list)
+        else [[0, 1]] * size
+    )
+    spec = EngineSpec(
+        engine="native",
+        scores=draft.scores,
+        size=size,
+        output_classes=each if draft.scores == "probabilities" else None,
+        is_inline=False,
+    )
+    outputs = [OutputField("prediction", _output_type(predictions), size=size)]
+    if draft.scores != "none":
+        outputs.append(OutputField(draft.scores, "float", size=size))
+    return spec, outputs
+
+
+def _output_type(predictions: Any) -> OutputType:
+    kinds: dict[str, OutputType] = {"b": "boolean", "i": "integer", "u": "integer"}
+    if predictions.dtype == object and len(predictions):
+        first = predictions.ravel()[0]
+        if isinstance(first, bool | np.bool_):
+            return "boolean"
+        return "integer" if isinstance(first, int) else "text"
+    kind = predictions.dtype.kind
+    return kinds.get(kind, "float" if kind == "f" else "text")
+
+
+def _nullable(
+    predictor: NativePredictor, inputs: list[InputField], row: dict[str, Any]
+) -> list[InputField]:
+    """Mark the columns in which the model itself takes a missing value."""
+    taken: set[str] = set()
+    pending = [[field.name for field in inputs]]
+    calls = 0
+    while pending and calls < 600:
+        names = pending.pop()
+        calls += 1
+        if _answers_without(predictor, row, names):
+            taken.update(names)
+        elif len(names) > 1:
+            middle = len(names) // 2
+            pending += [names[:middle], names[middle:]]
+    return [
+        InputField(
+            name=field.name,
+            type=field.type,
+            nullable=field.name in taken,
+            values=field.values,
+            closed=field.closed,
+            min=field.min,
+            max=field.max,
+        )
+        for field in inputs
+    ]
+
+
+def _answers_without(
+    predictor: NativePredictor, row: dict[str, Any], names: list[str]
+) -> bool:
+    """True when each of the columns may be missing, one row for each."""
+    rows = [{**row, name: None} for name in names]
+    batch = {key: [one[key] for one in rows] for key in row}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outputs = predictor.predict(batch)
+    except MemoryError:
+        raise
+    except Exception:  # whatever it says, it does not take missing values
+        return False
+    kind = outputs.predictions.dtype.kind
+    return not (kind == "f" and np.isnan(outputs.predictions).any())
+
+
+def _hints(model: Any, signature: Signature, known: list[Known]) -> Hints:
+    names = signature.names
+    ranges = {
+        name: one.range
+        for name, one in zip(names, known, strict=True)
+        if one.range is not None
+    }
+    return Hints(thresholds=_raw_thresholds(model, signature), ranges=ranges)
+
+
+def _raw_thresholds(model: Any, signature: Signature) -> dict[str, list[float]]:
+    """Thresholds in the unit of the raw columns.
+
+    Between the raw column and the tree there may be scaling. Where one column of
+    what the tree sees is a straight line over one raw column, the line is turned
+    around; elsewhere there is no threshold to give.
+    """
+    from foretell.plugins.flavours.sklearn_lines import lines_to
+
+    steps = steps_of(model)
+    final = steps[-1]
+    width = getattr(final, "n_features_in_", None)
+    if width is None:
+        return {}
+    found = thresholds(final, int(width))
+    if not any(len(one) for one in found):
+        return {}
+    raw: dict[str, list[float]] = {}
+    for name, place, slope, offset in lines_to(model, signature):
+        if place < len(found) and len(found[place]):
+            values = (found[place] - offset) / slope
+            raw.setdefault(name, []).extend(values.tolist())
+    return raw
