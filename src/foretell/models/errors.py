@@ -89,7 +89,9 @@ class UploadRemoved(Gone):
     slug = "model-upload-removed"
 
     def __init__(self) -> None:
-        super().__init__("The uploaded file was removed when its job failed; send it again.")
+        super().__init__(
+            "The uploaded file was removed when its job failed; send it again."
+        )
 
 
 class ModelRefused(Invalid):

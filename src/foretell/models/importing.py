@@ -137,7 +137,9 @@ class ModelImporter:
         self._allow = allow
         self._pickle = pickle
 
-    async def keep(self, uploaded: Uploaded, artifact: Path, example: Path | None) -> None:
+    async def keep(
+        self, uploaded: Uploaded, artifact: Path, example: Path | None
+    ) -> None:
         """Make the files of an upload blobs."""
         await self._blobs.put(uploaded.artifact_key, artifact)
         if example is not None and uploaded.example_key is not None:

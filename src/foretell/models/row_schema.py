@@ -76,4 +76,6 @@ def _described(field: InputField) -> Any:
         if field.min is not None and field.max is not None
         else None
     )
-    return Field(..., alias=field.name, title=field.name, description=seen, examples=examples)
+    return Field(
+        ..., alias=field.name, title=field.name, description=seen, examples=examples
+    )

@@ -41,10 +41,11 @@ class Audit(Protocol):
 
     async def record(
         self,
-        principal: Principal,
         action: str,
-        kind: str,
-        object_id: str,
+        actor: Any,
+        *,
+        kind: str = "",
+        object_id: str = "",
         **detail: Any,
     ) -> None: ...
 
@@ -142,9 +143,7 @@ class ModelsService:
         await self._touch(row, **values)
         if _SHARING & values.keys():
             await self._stamp(row)
-            await self._audit.record(
-                principal, "model.share", "model", name, visibility=row.visibility
-            )
+            await self._note(principal, "model.share", name, visibility=row.visibility)
         return await self._view(row)
 
     async def delete(
@@ -161,7 +160,7 @@ class ModelsService:
         await self._jobs.submit(
             REMOVE_TASK, {"prefix": f"models/{row.id}/"}, owner_id=None
         )
-        await self._audit.record(principal, "model.delete", "model", name)
+        await self._note(principal, "model.delete", name)
 
     # --- versions ----------------------------------------------------------------
 
@@ -311,8 +310,8 @@ class ModelsService:
         )
         await self._touch(row)
         await self._stamp(row)
-        await self._audit.record(
-            principal, "model.alias", "model", row.name, alias=alias, version=number
+        await self._note(
+            principal, "model.alias", row.name, alias=alias, version=number
         )
         return moved
 
@@ -335,7 +334,7 @@ class ModelsService:
         if not await self._store.add(row):
             raise ModelNameTaken(name)
         await self._stamp(row)
-        await self._audit.record(principal, "model.create", "model", name)
+        await self._note(principal, "model.create", name)
         return row
 
     async def _writable(self, principal: Principal, name: str) -> Model:
@@ -360,6 +359,13 @@ class ModelsService:
         await self._store.flush()
         self._announce(row.stamp)
 
+    async def _note(
+        self, principal: Principal, action: str, name: str, **detail: Any
+    ) -> None:
+        await self._audit.record(
+            action, principal, kind="model", object_id=name, **detail
+        )
+
     def _announce(self, stamp: int) -> None:
         self._store.after_commit(lambda: self._changes.saw(stamp))
 
@@ -378,4 +384,3 @@ def _narrowed(principal: Principal, scope: Scope) -> frozenset[str] | None:
     return frozenset(
         s.removeprefix(prefix) for s in principal.scopes if s.startswith(prefix)
     )
-

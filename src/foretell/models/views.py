@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from foretell.models.signature import Signature
 from foretell.models.versions import number_of
 
 if TYPE_CHECKING:
@@ -45,8 +48,15 @@ class VersionView:
         self.row = row
         self.model = model.name
         self.version = row.number
-        self.aliases = [n for n, number in model.aliases.items() if number == row.number]
+        self.aliases = [
+            n for n, number in model.aliases.items() if number == row.number
+        ]
         self.trusted = row.is_trusted
+
+    @property
+    def signature_value(self) -> Signature:
+        """The signature as a value; `signature` is its JSON."""
+        return msgspec.convert(self.row.signature, Signature)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.row, name)
