@@ -4,17 +4,22 @@ Knows no HTTP: a worker that starts from here loads neither FastAPI nor a data
 library, so that a killed one is back within a second.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from foretell.auth.identity import Identity
+from foretell.auth.work import AuthOptions
 from foretell.core.blobs import BlobStore
-from foretell.core.clock import SystemClock
+from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import configure_logs
 from foretell.core.pagination import Cursors
 from foretell.core.parts import Parts
 from foretell.core.plugins import load_plugin
+from foretell.core.principal import Principal
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import tasks as datasets_tasks
@@ -24,6 +29,7 @@ from foretell.jobs import tasks as jobs_tasks
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.mail import Mailer
+from foretell.jobs.mailing import MailByJob
 from foretell.jobs.registry import TaskRegistry
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
@@ -66,6 +72,24 @@ def provide_ports(parts: Parts) -> None:
     )
 
 
+def open_identity(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    secret: bytes,
+    mailer_of: Callable[[AsyncSession], MailByJob] | None = None,
+) -> Identity:
+    """Users and credentials, on one database."""
+    return Identity(
+        database,
+        secret=secret,
+        clock=clock,
+        cursors=Cursors(secret),
+        options=AuthOptions.of(settings),
+        mailer_of=mailer_of,
+    )
+
+
 def scratch(settings: Settings) -> Path:
     """Folder of work in progress; nothing in it is needed after a restart."""
     return settings.data_dir.resolve() / "work"
@@ -75,14 +99,20 @@ def worker_composition() -> Composition:
     """What a worker process is made of, from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format)
+    clock, secret = SystemClock(), load_secret(settings)
+
+    async def principal_of(database: Database, owner_id: str) -> Principal | None:
+        return await open_identity(database, settings, clock, secret).principal_of(
+            owner_id
+        )
 
     @asynccontextmanager
     async def open_services(database: Database) -> AsyncIterator[Parts]:
         parts = Parts(
             settings=settings,
             database=database,
-            clock=SystemClock(),
-            cursors=Cursors(load_secret(settings)),
+            clock=clock,
+            cursors=Cursors(secret),
             blobs=open_blobs(settings),
         )
         provide_ports(parts)
@@ -95,5 +125,7 @@ def worker_composition() -> Composition:
         registry=registry(),
         make_database=lambda: Database(settings.database_address, pool_size=2),
         data_dir=settings.data_dir,
+        principal_of=principal_of,
         services=open_services,
+        clock=clock,
     )

@@ -84,7 +84,7 @@ def _datagram_pair() -> None:
 
 
 def _execute() -> None:
-    os.execv("/bin/true", ["true"])
+    os.execv("/bin/true", ["true"])  # noqa: S606
 
 
 def _fork() -> None:
@@ -110,18 +110,23 @@ def _hard_link() -> None:
 
 
 def _mode() -> None:
-    os.chmod("/etc/passwd", 0o777)
+    Path("a").touch()
+    os.chmod("a", 0o600)
 
 
 def _owner() -> None:
-    os.chown("/etc/passwd", 1, 1)
+    Path("a").touch()
+    os.chown("a", os.getuid(), os.getgid())
 
 
 def _raise_limit() -> None:
     import resource
 
     hard = resource.RLIM_INFINITY
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    except ValueError as error:  # what the module makes of EPERM
+        raise PermissionError from error
 
 
 def _outlive_parent() -> None:
@@ -158,6 +163,12 @@ def _thread() -> None:
     thread.join()
 
 
+def _stream_pair() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    theirs.close()
+
+
 _ATTEMPTS: dict[str, Callable[[], Any]] = {
     "connect": _connect_to_nothing,
     "unix socket": _unix_socket,
@@ -175,7 +186,7 @@ _ATTEMPTS: dict[str, Callable[[], Any]] = {
     "memory file": lambda: os.memfd_create("hidden"),
     **{name: _call(name) for name in _DENIED_CALLS},
     "thread": _thread,
-    "stream pair": lambda: [s.close() for s in socket.socketpair()],
+    "stream pair": _stream_pair,
 }
 
 
@@ -228,6 +239,17 @@ def hold(request: Number, report: Report) -> Number:
     return request
 
 
+def flood(request: Number, report: Report) -> Number:
+    while True:
+        os.write(2, bytes(65_536))
+        report(request)
+
+
+def run_out_in_rust(request: Number, report: Report) -> Number:
+    os.write(2, b"memory allocation of 99999999999 bytes failed\n")
+    os.abort()
+
+
 def refuse(request: Text, report: Report) -> Text:
     raise NotFound(
         "No sheet 'x'.", errors=[FieldError("/sheet", "none", "missing")], n=1
@@ -247,7 +269,7 @@ def crash(request: Text, report: Report) -> Text:
 
 
 def answer_nonsense(request: Text, report: Report) -> Text:
-    return Number(3)  # type: ignore[return-value]
+    return request
 
 
 def break_the_protocol(request: Text, report: Report) -> Text:

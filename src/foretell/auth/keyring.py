@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import ECAlgorithm
 
 from foretell.auth.store import SigningKeyStore
+from foretell.auth.tables import SigningKey
 from foretell.core.clock import Clock
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
@@ -37,6 +38,14 @@ class KeyPair:
     kid: str
     public: ec.EllipticCurvePublicKey
     private: ec.EllipticCurvePrivateKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningPair:
+    """What a token is signed with."""
+
+    kid: str
+    private: ec.EllipticCurvePrivateKey
 
 
 class KeyRing:
@@ -57,16 +66,16 @@ class KeyRing:
         self._pairs: dict[str, KeyPair] = {}
         self._read_at: datetime | None = None
 
-    async def signing(self) -> KeyPair:
+    async def signing(self) -> SigningPair:
         """The newest key that this server can sign with; makes the first one."""
         if self._newest() is None:
             await self._read()
         if self._newest() is None:
             await self.rotate()
         pair = self._newest()
-        if pair is None:
+        if pair is None or pair.private is None:
             raise Unavailable("There is no key to sign tokens with.")
-        return pair
+        return SigningPair(pair.kid, pair.private)
 
     async def rotate(self) -> str:
         """Add a new key and sign with it from now on; gives its `kid`.
@@ -108,25 +117,25 @@ class KeyRing:
         self._read_at = self._clock.now()
         async with self._reading() as store:
             rows = await store.list_all()
-        self._pairs = {r.kid: self._open(r.kid, r.public_pem, r.sealed) for r in rows}
+        self._pairs = {row.kid: self._open(row) for row in rows}
 
     def _newest(self) -> KeyPair | None:
         usable = [pair for pair in self._pairs.values() if pair.private is not None]
         return usable[-1] if usable else None
 
-    def _open(self, kid: str, public_pem: str, sealed: str) -> KeyPair:
-        public = serialization.load_pem_public_key(public_pem.encode())
+    def _open(self, row: SigningKey) -> KeyPair:
+        public = serialization.load_pem_public_key(row.public_pem.encode())
         if not isinstance(public, ec.EllipticCurvePublicKey):
             raise TypeError("a signing key is not an elliptic curve key")
         try:
-            opened = self._seal.decrypt(sealed)
+            opened = self._seal.decrypt(row.sealed_private)
         except InvalidToken:
-            log.warning("auth.signing_key_sealed_by_other_secret", kid=kid)
-            return KeyPair(kid, public, None)
+            log.warning("auth.signing_key_sealed_by_other_secret", kid=row.kid)
+            return KeyPair(row.kid, public, None)
         private = serialization.load_pem_private_key(opened, password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise TypeError("a signing key is not an elliptic curve key")
-        return KeyPair(kid, public, private)
+        return KeyPair(row.kid, public, private)
 
 
 def derived_key(secret: bytes, purpose: bytes) -> bytes:

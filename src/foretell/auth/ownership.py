@@ -107,17 +107,24 @@ def readable(row: T | None, principal: Principal, missing: ForetellError) -> T:
     return row
 
 
-def writable(row: T | None, principal: Principal, missing: ForetellError) -> T:
-    """Give `row` back if `principal` may change it.
+def ensure_may_write(row: Owned, principal: Principal) -> None:
+    """Return if `principal`, who may see `row`, may also change it.
 
     Raises:
-        ForetellError: `missing`, when they may not even see it.
-        NotYours: They may see it, and no more.
+        NotYours: They may not.
     """
-    found = readable(row, principal, missing)
-    if not may_write(found, principal):
+    if not may_write(row, principal):
         raise NotYours
-    return found
+
+
+def ensure_may_share(row: Owned, principal: Principal) -> None:
+    """Return if `principal` may say who else sees or changes `row`.
+
+    Raises:
+        NotYours: Only its owner and admins may.
+    """
+    if not may_share(row, principal):
+        raise NotYours
 
 
 def _names(column: Any, principal: Principal) -> ColumnElement[bool]:

@@ -60,6 +60,11 @@ class AccessTokens:
         self._issuer = issuer
         self._signatures = jwt.PyJWS(algorithms=["ES256"])
 
+    async def prepare(self) -> None:
+        """Have a key ready. The first one is stored in a transaction of its own, so
+        this comes before any transaction in which a token is issued."""
+        await self._keys.signing()
+
     async def issue(
         self,
         user_id: str,

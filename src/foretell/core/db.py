@@ -52,6 +52,8 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+_POSTGRESQL_UNIQUE = "23505"
+_MYSQL_UNIQUE = 1062
 _DRIVER_EXTRAS = {"asyncpg": "postgres", "asyncmy": "mysql", "aiomysql": "mysql"}
 
 
@@ -189,13 +191,16 @@ class Database:
 
 def is_unique_violation(error: IntegrityError) -> bool:
     """Whether a statement failed because a unique value is taken."""
-    original = error.orig
-    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if code is not None:
-        return bool(code == "23505")
-    if isinstance(original, sqlite3.IntegrityError):
-        return "UNIQUE" in str(original)
-    return bool(original is not None and original.args and original.args[0] == 1062)
+    original: BaseException | None = error.orig
+    while original is not None:  # the async adapters wrap the driver's own error
+        if getattr(original, "sqlstate", None) == _POSTGRESQL_UNIQUE:
+            return True
+        if isinstance(original, sqlite3.IntegrityError):
+            return "UNIQUE" in str(original)
+        if original.args and original.args[0] == _MYSQL_UNIQUE:
+            return True
+        original = original.__cause__
+    return False
 
 
 def _make_engine(url: str, pool_size: int, pool_timeout: float) -> AsyncEngine:

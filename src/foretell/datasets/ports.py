@@ -83,15 +83,17 @@ class TableEngine(Protocol):
         limit: int,
         position: Position | None,
         row_format: RowFormat,
+        max_cell: int | None = None,
     ) -> RowsPage:
         """At most `limit` rows after (or before) `position`.
 
-        For `json` the body is the array of rows.
+        For `json` the body is the array of rows. Texts longer than `max_cell`
+        characters are cut.
         """
         ...
 
-    def start_at(self, row: int) -> Position:
-        """The position from which an unsorted, unfiltered page starts at `row`."""
+    def start_at(self, row: int) -> Position | None:
+        """Where an unsorted, unfiltered page that skips `row` rows starts."""
         ...
 
     def count(self, table: Table, where: TypedNode | None) -> int:

@@ -67,6 +67,7 @@ class DatasetReader:
         limit: int,
         position: Position | None,
         row_format: RowFormat,
+        max_cell: int | None = None,
     ) -> RowsPage:
         """One page of rows, encoded."""
         is_heavy = bool(query.where or query.sort)
@@ -78,11 +79,12 @@ class DatasetReader:
                     limit=limit,
                     position=position,
                     row_format=row_format,
+                    max_cell=max_cell,
                 ),
                 is_heavy=is_heavy,
             )
 
-    async def start_at(self, row: int) -> Position:
+    async def start_at(self, row: int) -> Position | None:
         return await self._call(lambda engine: engine.start_at(row), is_heavy=False)
 
     async def count(self, version: DatasetVersion, where: TypedNode | None) -> int:

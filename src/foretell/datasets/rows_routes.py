@@ -75,11 +75,12 @@ async def read_rows(
     limit: RowLimit = 100,
     cursor: Cursor = None,
     after_row: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    max_cell: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
 ) -> Response:
     """Read one page of rows, by `Accept` as JSON, NDJSON, CSV or Arrow.
 
     `next` and `prev` are cursors; for the formats without an envelope they stand in
-    the `Link` header. `after_row=n` starts at row n+1 of an unsorted, unfiltered
+    the `Link` header. `max_cell` cuts longer texts. `after_row=n` starts at row n+1 of an unsorted, unfiltered
     version.
     """
     sent = Sent(version, select, where, sort, after_row)
@@ -98,6 +99,7 @@ async def read_rows(
         limit=limit,
         position=position,
         row_format=row_format,
+        max_cell=max_cell,
     )
     ends = tuple(wanted.cursor(state.cursors, p) for p in (page.next, page.previous))
     return _rows_response(request, page, row_format, *ends)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from foretell.auth.ownership import NotYours, may_share, writable
+from foretell.auth.ownership import ensure_may_share, ensure_may_write
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
 from foretell.core.pagination import Cursors, Page
@@ -182,7 +182,8 @@ class DatasetsService:
         """The dataset of that name, if the caller may change it."""
         view = await self.get(principal, name)
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
-        return writable(view.dataset, principal, missing=DatasetNotFound(name))
+        ensure_may_write(view.dataset, principal)
+        return view.dataset
 
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int
@@ -219,8 +220,8 @@ class DatasetsService:
             PreconditionFailed: `if_match` is not the current ETag.
         """
         dataset = await self.get_writable(principal, name)
-        if values.keys() - {"description"} and not may_share(dataset, principal):
-            raise NotYours
+        if values.keys() - {"description"}:
+            ensure_may_share(dataset, principal)
         view = await self.get(principal, name)
         if if_match not in (None, "*", view.etag):
             raise PreconditionFailed("The dataset was changed by someone else.")
@@ -310,7 +311,6 @@ class DatasetsService:
             args,
             owner_id=principal.user_id,
             target=f"/api/datasets/{name}",
-            objects=[f"dataset:{name}"],
         )
 
     async def _hold(self, name: str, job: Job) -> None:

@@ -7,13 +7,13 @@ from the environment the supervisor passes on.
 
 import importlib
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
+from foretell.core.parts import Parts
 from foretell.core.principal import Principal
 from foretell.jobs.registry import TaskRegistry
 
@@ -44,12 +44,6 @@ class Timing:
     patience: float = 0.5
 
 
-@asynccontextmanager
-async def no_services(_database: Database) -> Any:
-    """The services of tests and of tasks that need none."""
-    yield None
-
-
 async def no_owner(_database: Database, _owner_id: str) -> Principal | None:
     return None
 
@@ -62,14 +56,14 @@ class Composition:
         make_database: Makes one; a worker needs two, since the thread that watches
             a job has an event loop of its own.
         principal_of: The rights of a job's owner now, `None` if they may not act.
-        services: Opened once per worker process; tasks get it as `job.services`.
+        services: Opens the process's parts, once; tasks get them as `job.services`.
     """
 
     registry: TaskRegistry
     make_database: Callable[[], Database]
     data_dir: Path
+    services: Callable[[Database], AbstractAsyncContextManager[Parts]]
     principal_of: Callable[[Database, str], Awaitable[Principal | None]] = no_owner
-    services: Callable[[Database], AbstractAsyncContextManager[Any]] = no_services
     clock: Clock = field(default_factory=SystemClock)
     timing: Timing = Timing()
     queues: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_only
 
+from foretell.core.parts import Parts
 from foretell.core.principal import Principal
 from foretell.jobs.logs import JobLog
 from foretell.jobs.store import Claim
@@ -49,7 +50,7 @@ class JobContext:
     Attributes:
         job_id, attempt: Which job, which try (from 1).
         principal: Whose rights it has; the system's own for jobs without owner.
-        services: What the composition root put there.
+        services: The worker's parts: `job.services.port(SomeService)`.
         target: Path whose GET gives what the job made; set it before the end.
     """
 
@@ -57,7 +58,7 @@ class JobContext:
         self,
         claim: Claim,
         principal: Principal,
-        services: Any,
+        services: Parts,
         log: JobLog,
         open_session: Callable[[], AbstractAsyncContextManager[AsyncSession]],
     ) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
+from foretell.core.parts import Parts
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
@@ -103,7 +104,7 @@ class Runner:
         self,
         composition: Composition,
         database: Database,
-        services: Any,
+        services: Parts,
         worker: str,
         *,
         watch: Watch | None = None,
@@ -161,10 +162,11 @@ class Runner:
             with job_log.capturing():
                 return await self._run(claim, job_log, wants_next=wants_next)
         except JobLost:
-            log.warning("job.lost", job_id=claim.id, token=claim.token)
+            job_log.write("another worker has this job now; what this try did is void")
+            log.warning("job.lost", token=claim.token)
             return None
         except Unavailable:
-            log.error("job.end_not_written", job_id=claim.id)
+            log.error("job.end_not_written")
             return None
         finally:
             structlog.contextvars.unbind_contextvars("job_id")

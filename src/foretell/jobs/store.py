@@ -17,6 +17,7 @@ from foretell.core.ids import new_id
 from foretell.jobs import endings
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.endings import Ending
+from foretell.jobs.errors import UniqueKeyTaken
 from foretell.jobs.statements import COLUMNS, Statements, active_key
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
@@ -205,12 +206,17 @@ class JobStore:
         """Run a failed or cancelled job again.
 
         Raises:
-            IntegrityError: Another job took its unique key; the session lives on.
+            UniqueKeyTaken: Another active job holds its unique key.
         """
         key = active_key(job.owner_id, job.task, job.unique_key)
         statement = self._sql.requeue(job.id, key, self._clock.now())
-        async with self._session.begin_nested():
-            return await self._changes(statement)
+        try:
+            async with self._session.begin_nested():
+                return await self._changes(statement)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+            raise UniqueKeyTaken("Another active job has its unique key.") from error
 
     async def run_now(self, job_id: str) -> None:
         await self._session.execute(self._sql.run_now(job_id, self._clock.now()))

@@ -1,15 +1,13 @@
 """Keeps worker processes alive and makes sure that no job stays with a dead one.
 
-Part of `serve` and of `foretell worker`. Children are fresh interpreters, because a
-server process has threads and a loop that must not be forked. Any number of
+Part of `serve` and of `foretell worker`. Workers are forked from a fresh interpreter (the
+nursery), because a server process has threads and a loop that must not be forked. Any number of
 supervisors may share a database: what they do to jobs is conditional, and each
 judges only processes of its own host; everything else is left to the leases.
 """
 
 import asyncio
-import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,18 +18,15 @@ from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
+from foretell.jobs.children import Child, Nursery, NurseryDied
 from foretell.jobs.composition import Timing
 from foretell.jobs.doorbell import Doorbell, socket_folder, sweep_sockets
-from foretell.jobs.identity import (
-    is_alive,
-    is_local,
-    is_responsive,
-    worker_identity,
-)
+from foretell.jobs.identity import is_alive, is_local, is_responsive
 from foretell.jobs.store import JobStore
 
 _SWEEP_SECONDS = 1.0
 _STEADY_SECONDS = 5.0  # a child that lived so long did not die of its start
+_CHANCE_DEATHS = 2
 _LONGEST_BACKOFF_SECONDS = 30.0
 log = get_logger(__name__)
 
@@ -56,16 +51,14 @@ class Supervisor:
         timing: Timing | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._composition = composition
         self._database = database
         self._clock = clock or SystemClock()
         self._processes = processes
         self._timing = timing or Timing()
-        self._environment = environment
         self._folder = socket_folder(data_dir)
         self._workers_bell = Doorbell(self._folder, "worker")
         self._servers_bell = Doorbell(self._folder, "server")
-        self._children: dict[int, asyncio.subprocess.Process] = {}
+        self._nursery = Nursery(composition, environment)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._next_vouch = 0.0
@@ -73,7 +66,7 @@ class Supervisor:
     @property
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
-        return sorted(self._children)
+        return sorted(self._nursery.children)
 
     async def __aenter__(self) -> "Supervisor":
         await self.start()
@@ -96,17 +89,17 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Drain: the running jobs get a little time, then go back to the queue."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
-        for child in list(self._children.values()):
-            _signal(child.pid, signal.SIGTERM)
+        for child in list(self._nursery.children.values()):
+            child.signal(signal.SIGTERM)
         timing = self._timing
         patience = timing.drain + timing.grace + timing.pulse + 0.5
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await asyncio.gather(*self._tasks[1:], return_exceptions=True)
-        for child in list(self._children.values()):
-            _signal(child.pid, signal.SIGKILL)
-        self._tasks[0].cancel()
+        sweeping, *keeping = self._tasks
+        await asyncio.wait(keeping, timeout=patience)
+        sweeping.cancel()
+        await self._nursery.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._workers_bell.close()
         self._servers_bell.close()
@@ -124,39 +117,26 @@ class Supervisor:
             lived = time.monotonic() - started
             quick_deaths = quick_deaths + 1 if lived < _STEADY_SECONDS else 0
             log.warning("worker.died", code=code, lived_seconds=round(lived, 1))
-            # One quick death may be chance: it is answered at once.
-            if quick_deaths > 1:
-                delay = min(0.1 * 2.0**quick_deaths, _LONGEST_BACKOFF_SECONDS)
-                await self._pause(delay)
+            # A quick death or two may be chance: they are answered at once.
+            if quick_deaths > _CHANCE_DEATHS:
+                delay = 0.1 * 2.0 ** (quick_deaths - _CHANCE_DEATHS)
+                await self._pause(min(delay, _LONGEST_BACKOFF_SECONDS))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _run_child(self) -> int:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "foretell.jobs.worker",
-            self._composition,
-            "--parent",
-            str(os.getpid()),
-            stdin=asyncio.subprocess.DEVNULL,
-            env=None if self._environment is None else dict(self._environment),
-            # A group of its own: killing it takes the sandboxed children along.
-            start_new_session=True,
-        )
-        self._children[child.pid] = child
-        identity = worker_identity(child.pid)
-        if self._stopping.is_set():
-            _signal(child.pid, signal.SIGTERM)
+    async def _run_child(self) -> int | None:
+        """Run one worker to its end and free what it held; answers its exit code."""
         try:
-            code = await child.wait()
-        finally:
-            del self._children[child.pid]
-            _signal(child.pid, signal.SIGKILL)
-        await self._free(identity)
+            child = await self._nursery.spawn()
+        except NurseryDied:
+            return None
+        if self._stopping.is_set():
+            child.signal(signal.SIGTERM)
+        code = await child.ended
+        await self._free(child.identity)
         return code
 
     async def _free(self, worker: str) -> None:
@@ -203,7 +183,7 @@ class Supervisor:
         if now < self._next_vouch:
             return
         self._next_vouch = now + self._timing.beat
-        living = [worker_identity(p) for p in self._children if is_responsive(p)]
+        living = [c.identity for c in self._children() if is_responsive(c.pid)]
         async with self._database.writing() as session:
             store = JobStore(session, self._clock)
             for worker in set(living) & set(holders):
@@ -213,28 +193,21 @@ class Supervisor:
         """Kill a worker whose job should have ended and whose own watch could not
         see to it: code that never lets go of the interpreter lock."""
         grace = self._timing.grace + self._timing.patience
-        for pid in list(self._children):
-            worker = worker_identity(pid)
-            if worker not in holders or not is_responsive(pid):
+        for child in self._children():
+            if child.identity not in holders or not is_responsive(child.pid):
                 continue
             async with self._database.reading() as session:
                 store = JobStore(session, self._clock)
-                stuck = await store.overdue(worker, grace)
+                stuck = await store.overdue(child.identity, grace)
             if stuck:
-                log.error("worker.stuck", worker=worker, job_id=stuck[0])
-                _signal(pid, signal.SIGKILL)
+                log.error("worker.stuck", worker=child.identity, job_id=stuck[0])
+                child.signal(signal.SIGKILL)
+
+    def _children(self) -> list[Child]:
+        return list(self._nursery.children.values())
 
     def _tell(self, freed: list[str]) -> None:
         if freed:
             log.warning("jobs.freed", count=len(freed))
             self._workers_bell.ring()
             self._servers_bell.ring()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    """Signal a child: SIGTERM to itself, SIGKILL to its whole group."""
-    with suppress(ProcessLookupError, PermissionError):
-        if number == signal.SIGKILL:
-            os.killpg(pid, number)
-        else:
-            os.kill(pid, number)

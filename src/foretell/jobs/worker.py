@@ -1,23 +1,19 @@
 """The worker process: claims jobs and runs them one after the other.
 
-Started as `python -m foretell.jobs.worker package.module:composition` by the
-supervisor. It wakes by datagram, looks once a second anyway, stops tidily on
+Forked from the nursery on the supervisor's word. It wakes by datagram, looks once a second anyway, stops tidily on
 SIGTERM and dies with the process that started it.
 """
 
-import argparse
 import asyncio
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 from foretell.jobs import interrupts
-from foretell.jobs.composition import Composition, load_composition
+from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
 from foretell.jobs.identity import worker_identity
 from foretell.jobs.runner import Runner
@@ -124,24 +120,3 @@ def die_with_parent(parent: int) -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(EXIT_ORPHANED)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a worker process; the command line of the supervisor's children."""
-    parser = argparse.ArgumentParser(prog="foretell-worker")
-    parser.add_argument("composition", help="package.module:function")
-    parser.add_argument("--parent", type=int, default=None)
-    options = parser.parse_args(arguments)
-    if options.parent is not None:
-        die_with_parent(options.parent)
-    sys.path.insert(0, str(Path.cwd()))
-    composition = load_composition(options.composition)
-    asyncio.run(_run(composition, options.parent))
-
-
-async def _run(composition: Composition, parent: int | None) -> None:
-    await Worker(composition, parent=parent).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -38,8 +38,7 @@ def _read(path: Path, head: bytes) -> pd.DataFrame:
         import pyarrow.parquet as pq
 
         batches = pq.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
-        frame: pd.DataFrame = next(batches).to_pandas()
-        return frame
+        return next(batches).to_pandas()
     if head.lstrip()[:1] in (b"[", b"{"):
         return _from_json(path.read_bytes())
     return pd.read_csv(

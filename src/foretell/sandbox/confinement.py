@@ -114,6 +114,7 @@ def _enter_folder(confinement: Confinement) -> None:
 
 
 def _limit(confinement: Confinement) -> None:
+    os.nice(confinement.niceness)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if sys.platform == "linux":  # elsewhere the kernel ignores or refuses it

@@ -31,6 +31,7 @@ from foretell.sandbox.messages import (
 log = structlog.get_logger(__name__)
 
 _MESSAGE_BYTES = 1 << 16
+_END_SECONDS = 2.0
 
 
 def can_fork() -> bool:
@@ -98,7 +99,11 @@ class ForkLauncher:
         ticket = self._tickets
         started: asyncio.Future[_Child] = self._loop.create_future()
         self._starting[ticket] = started
-        await self._tell(Fork(ticket), *descriptors)
+        try:
+            await self._tell(Fork(ticket), *descriptors)
+        except BaseException:
+            self._starting.pop(ticket, None)
+            raise
         return await started
 
     async def close(self) -> None:
@@ -107,7 +112,7 @@ class ForkLauncher:
         if process is None:
             return
         self._lose("The sandbox was closed.")
-        await asyncio.shield(asyncio.to_thread(process.wait))
+        await asyncio.shield(asyncio.to_thread(_wait, process))
         self._process = None
 
     async def _tell(self, message: ToZygote, *descriptors: int) -> None:
@@ -164,14 +169,12 @@ class ForkLauncher:
             started.set_result(child)
 
     def _lose(self, reason: str) -> None:
-        """Settle everything that waits for the zygote; it is, or will be, dead."""
+        """Settle what waits for the zygote: it is dead, or dies by the closed socket."""
         if self._control is None:
             return
         self._loop.remove_reader(self._control)
         self._control.close()
         self._control = None
-        if self._process is not None:
-            self._process.kill()
         _fail(self._ready, reason)
         for started in self._starting.values():
             _fail(started, reason)
@@ -200,6 +203,14 @@ class _Child:
         self.exited.set_result(returncode)
 
 
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _settle(future: asyncio.Future[None], value: None) -> None:
     if not future.done():
         future.set_result(value)
@@ -208,3 +219,4 @@ def _settle(future: asyncio.Future[None], value: None) -> None:
 def _fail(future: asyncio.Future[Any], reason: str) -> None:
     if not future.done():
         future.set_exception(SandboxLost(reason))
+        future.exception()  # nobody may be waiting; that is no mistake

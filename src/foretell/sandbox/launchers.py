@@ -59,12 +59,15 @@ def environment(threads: int) -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         **kept,
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path),
         "POLARS_MAX_THREADS": count,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "RAYON_NUM_THREADS": count,
         "LOKY_MAX_CPU_COUNT": count,
+        # Its thread pool wants a semaphore in shared memory, which a child may not
+        # make; like this a forest that was stored with n_jobs=-1 predicts in turn.
+        "JOBLIB_MULTIPROCESSING": "0",
         # OpenBLAS starts its threads on import, which is before the fork.
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",

@@ -17,6 +17,7 @@ class Confinement(msgspec.Struct, frozen=True):
         memory_bytes: What the parent watches; here it only widens the net.
         cpu_seconds: Processor time of all threads together, None without limit.
         file_bytes: Largest file it may write, None without limit.
+        niceness: How far it stands back for others, 0 to 19.
         require: Refuse to run unless every part of the sandbox holds.
     """
 
@@ -25,6 +26,7 @@ class Confinement(msgspec.Struct, frozen=True):
     memory_bytes: int
     cpu_seconds: int | None = None
     file_bytes: int | None = None
+    niceness: int = 0
     require: bool = False
 
 

@@ -39,6 +39,8 @@ _P = TypeVar("_P", bound=msgspec.Struct)
 StrPath = str | os.PathLike[str]
 
 _GIB = 1 << 30
+# One run is work for later; the server and its model hosts answer first.
+_NICENESS = 5
 
 
 class Sandbox:
@@ -139,9 +141,13 @@ class Sandbox:
         Raises:
             ForetellError: What the child raised, or one of `sandbox.errors`.
         """
-        confinement = self._confinement(read, write, memory_bytes)
+        if (on_progress is None) is not (progress_type is None):
+            raise TypeError("on_progress and progress_type go together.")
         confinement = msgspec.structs.replace(
-            confinement, cpu_seconds=cpu_seconds, file_bytes=file_bytes
+            self._confinement(read, write, memory_bytes),
+            cpu_seconds=cpu_seconds,
+            file_bytes=file_bytes,
+            niceness=_NICENESS,
         )
         order = Order(function, _dotted(type(request)), confinement)
         async with self._child(order) as child:
@@ -244,11 +250,24 @@ async def _answer(
         if isinstance(message, Result):
             return message.value
         if isinstance(message, Progress) and on_progress and progress_type:
-            value = msgspec.msgpack.decode(message.value, type=progress_type)
-            waiting = on_progress(value)
-            if inspect.isawaitable(waiting):
-                await waiting
+            await _note(message, on_progress, progress_type)
     return await child.explain_end()
+
+
+async def _note(
+    message: Progress,
+    on_progress: Callable[[_P], Awaitable[None] | None],
+    progress_type: type[_P],
+) -> None:
+    try:
+        value = msgspec.msgpack.decode(message.value, type=progress_type)
+    except msgspec.MsgspecError as error:
+        raise ChildCrashed(type(error).__name__, str(error)) from error
+    waiting = on_progress(value)
+    if inspect.isawaitable(waiting):
+        await waiting
+    # Others get their turn even while frames are waiting in the buffer.
+    await asyncio.sleep(0)
 
 
 def _absolute(paths: Sequence[StrPath]) -> list[str]:

@@ -27,6 +27,12 @@ from foretell.sandbox.refusals import crashed, rebuild
 log = structlog.get_logger(__name__)
 
 _TAIL_BYTES = 8_192
+# A child that floods its output must not keep the event loop busy.
+_BURST_BYTES = 262_144
+_PAUSE_SECONDS = 0.1
+
+# What Rust and C++ print before they abort for want of memory.
+_OUT_OF_MEMORY = ("memory allocation of ", "std::bad_alloc")
 
 
 class ChildProcess:
@@ -45,6 +51,7 @@ class ChildProcess:
         self._reader, self._writer = streams
         self._errors, self._tail = errors
         self._verdict: ForetellError | None = None
+        self._dismissed = False
         self._watch = asyncio.create_task(self._watch_memory())
 
     async def send(self, request: msgspec.Struct) -> None:
@@ -81,6 +88,8 @@ class ChildProcess:
         """
         returncode = await asyncio.shield(self._handle.exited)
         error = self._verdict or self._judge(returncode)
+        if self._dismissed:
+            raise error
         log.warning(
             "sandbox.child_ended",
             function=self._order.function,
@@ -91,6 +100,8 @@ class ChildProcess:
         raise error
 
     def kill(self) -> None:
+        """End it on purpose: nothing to log about that."""
+        self._dismissed = True
         self._handle.kill()
 
     async def end(self) -> None:
@@ -113,6 +124,9 @@ class ChildProcess:
         if returncode == -signal.SIGXCPU:
             limit = self._order.confinement.cpu_seconds or 0
             return ChildTimedOut(limit, of=" of processor time")
+        output = self._tail.text()
+        if returncode == -signal.SIGABRT and any(s in output for s in _OUT_OF_MEMORY):
+            return ChildOutOfMemory(self._order.confinement.memory_bytes)
         if returncode < 0:
             return ChildKilled(-returncode)
         return ChildCrashed("NoAnswer", f"it ended with code {returncode}")
@@ -134,10 +148,23 @@ class _Tail(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self._burst = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.ReadTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
         del self._data[:-_TAIL_BYTES]
+        self._burst += len(data)
+        if self._burst > _BURST_BYTES:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        self._burst = 0
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def text(self) -> str:
         return self._data.decode(errors="replace")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,8 @@ from foretell.sandbox.level import SandboxLevel
 from foretell.sandbox.messages import Confined, Result
 from foretell.sandbox.process import ChildProcess
 
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+
 
 class SandboxedServer:
     """A long-lived child. Made by `Sandbox.spawn`.
@@ -20,8 +23,8 @@ class SandboxedServer:
     Attributes:
         pid: Its process id.
         level: The parts of the sandbox that hold it.
-        sock: The parent's end of its socket, non-blocking; hand it to
-            `asyncio.open_unix_connection(sock=...)` or a protocol of your own.
+        sock: The parent's end of its socket, non-blocking. `connect` and
+            `open_streams` wrap it; whoever wraps it otherwise closes that first.
         exited: Set once the process is gone.
         error: Why it ended; None while it lives, when its function returned, and
             when it was killed from here.
@@ -37,6 +40,7 @@ class SandboxedServer:
         self.error: ForetellError | None = None
         self._child = child
         self._killed = False
+        self._transport: asyncio.BaseTransport | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._follower = asyncio.create_task(self._follow())
 
@@ -60,6 +64,20 @@ class SandboxedServer:
     def alive(self) -> bool:
         return not self.exited.is_set()
 
+    async def connect(self, factory: Callable[[], _Protocol]) -> _Protocol:
+        """Speak to the child through a protocol of your own; once."""
+        loop = asyncio.get_running_loop()
+        self._transport, protocol = await loop.create_unix_connection(
+            factory, sock=self.sock
+        )
+        return protocol
+
+    async def open_streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Speak to the child through streams; once. `close` closes them."""
+        reader, writer = await asyncio.open_unix_connection(sock=self.sock)
+        self._transport = writer.transport
+        return reader, writer
+
     def kill(self) -> None:
         """End it at once; `exited` is set soon after."""
         self._killed = True
@@ -73,7 +91,10 @@ class SandboxedServer:
         """Kill it, wait until it is gone, close the socket."""
         self.kill()
         await self.exited.wait()
-        self.sock.close()
+        if self._transport is None:
+            self.sock.close()
+        else:
+            self._transport.close()
 
     async def _follow(self) -> None:
         try:

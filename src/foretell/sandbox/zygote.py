@@ -64,12 +64,24 @@ class Zygote:
         order = msgspec.msgpack.decode(data, type=ToZygote)
         if not isinstance(order, Preload) or not self._import(order.modules):
             return
+        try:
+            self._serve()
+        finally:
+            self._end_all()
+
+    def _serve(self) -> None:
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor != self._control.fileno():
                     self._reap(descriptor)
                 elif not self._answer():
                     return
+
+    def _end_all(self) -> None:
+        """Reap here: in a container, orphans would fall to the server."""
+        for _, pid in self._running.values():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
     def _import(self, modules: list[str]) -> bool:
         for module in modules:

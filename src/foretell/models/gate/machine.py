@@ -9,7 +9,7 @@ each single opcode would be harmless.
 import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from foretell.models.gate.allow import Use, canonical, find, is_library, use_of
 from foretell.models.gate.arrays import (
@@ -27,25 +27,7 @@ _MAX_NESTING = 8
 _WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 _MARK = object()
 _LITERALS = frozenset(
-    [
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "LONG4",
-        "FLOAT",
-        "BINFLOAT",
-        "UNICODE",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-    ]
+    ["INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _FORBIDDEN = {
@@ -151,17 +133,15 @@ class Machine:
             Refused: The stream is not one that a pickler wrote.
         """
         try:
-            for opcode, argument, position in pickletools.genops(
-                cast(IO[bytes], self._file)
-            ):
+            for opcode, argument, position in pickletools.genops(self._file):
                 self._opcode, self._position = opcode.name, position or 0
                 self._check_frame(argument)
                 self._step(opcode.name, argument)
         except Refused as refusal:
             raise _Located(refusal, self._opcode, self._position) from refusal
         except (ValueError, IndexError, TypeError, MemoryError) as error:
-            broken = Refused("malformed", "The file is not a well-formed pickle.")
-            raise _Located(broken, self._opcode, self._position) from error
+            refusal = Refused("malformed", "The file is not a well-formed pickle.")
+            raise _Located(refusal, self._opcode, self._position) from error
         return self._stack[-1]
 
     # -- reading ---------------------------------------------------------------

@@ -278,8 +278,7 @@ def base_value(field: InputField) -> Scalar:
         return field.values[0]
     if field.min is not None:
         return field.min
-    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
-    return plain.get(field.type, 1.0)
+    return {"text": "a", "boolean": False, "integer": 1, "float": 1.0}[field.type]
 
 
 def _form(
@@ -311,7 +310,7 @@ def _form(
 def _several(
     classes: Any, size: int, draft: EngineSpec, predictions: Any
 ) -> tuple[EngineSpec, list[OutputField]]:
-    each: list[list[Scalar]] = (
+    each = (
         [np.asarray(one).tolist() for one in classes]
         if isinstance(classes, list)
         else [[0, 1]] * size

@@ -1,0 +1,46 @@
+# Every target calls uv. Where the machine has none, pip brings it into .tools/.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV := $(shell command -v uv || echo .tools/bin/uv)
+# The interpreter of the machine, never a downloaded one.
+export UV_PYTHON ?= $(PYTHON)
+export UV_PYTHON_DOWNLOADS ?= never
+
+RUN := $(UV) run --frozen
+PYTEST := $(RUN) pytest -n 2
+
+.PHONY: setup demo test test-slow check lint serve bench-quick requirements
+
+setup: $(UV)
+	$(UV) sync --frozen
+
+demo: setup
+	$(RUN) foretell demo
+
+test: setup
+	$(PYTEST) -m "not slow"
+
+test-slow: setup
+	$(PYTEST) -m slow
+
+lint: setup
+	$(RUN) ruff check src tests
+	$(RUN) black --check src tests
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+check: lint test
+
+serve: setup
+	$(RUN) foretell serve
+
+bench-quick: setup
+	$(RUN) python -m benchmarks.quick
+
+requirements: $(UV)
+	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt
+
+# Debian's pip installs nothing outside a virtual environment, and a Debian without
+# python3-venv makes none: the second way puts the same program in the same place.
+.tools/bin/uv:
+	($(PYTHON) -m venv .tools && .tools/bin/python -m pip install --quiet uv) \
+		|| $(PYTHON) -m pip install --quiet --target .tools uv

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios to what people use today, taken in one run."""

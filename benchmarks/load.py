@@ -1,0 +1,93 @@
+"""A small closed-loop HTTP load over keep-alive connections.
+
+Runs in its own process, on another core than the server, so that the server's
+CPU time per request is the figure. Requests are counted, not timed out of a
+window: `count` requests over `connections`, each waiting for its answer.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one load did: times in milliseconds, `failures` any status but 200."""
+
+    requests: int
+    failures: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+
+def request_bytes(method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
+    parts = urlsplit(url)
+    lines = [f"{method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+async def run(url: str, message: bytes, *, connections: int, count: int) -> Load:
+    parts = urlsplit(url)
+    took: list[float] = []
+    failures = 0
+    left = count
+
+    async def drive() -> None:
+        nonlocal left, failures
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        try:
+            while left > 0:
+                left -= 1
+                started = time.perf_counter()
+                writer.write(message)
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = head.lower().partition(b"content-length:")[2]
+                await reader.readexactly(int(size.partition(b"\r\n")[0]))
+                took.append((time.perf_counter() - started) * 1000)
+                failures += not head.startswith(b"HTTP/1.1 200")
+        finally:
+            writer.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(drive() for _ in range(connections)))
+    seconds = time.perf_counter() - started
+    ordered = sorted(took)
+    return Load(
+        requests=len(took),
+        failures=failures,
+        seconds=seconds,
+        p50_ms=statistics.median(ordered),
+        p99_ms=ordered[int(len(ordered) * 0.99) - 1],
+    )
+
+
+def main() -> None:
+    """Read one JSON request from stdin, run it, print the `Load` as JSON."""
+    asked = json.load(sys.stdin)
+    if "cpu" in asked and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {asked["cpu"]})
+    message = request_bytes(
+        asked["method"], asked["url"], asked["headers"], asked["body"].encode()
+    )
+    load = asyncio.run(
+        run(
+            asked["url"],
+            message,
+            connections=asked["connections"],
+            count=asked["count"],
+        )
+    )
+    json.dump(asdict(load), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

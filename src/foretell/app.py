@@ -1,0 +1,201 @@
+"""create_app(): the one place where HTTP and every area meet."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from foretell.auth import routes as auth_routes
+from foretell.auth.identity import Identity
+from foretell.auth.oauth import render_oauth_problem
+from foretell.composition import WORKER, open_blobs, open_identity, provide_ports
+from foretell.core import idempotency, schema
+from foretell.core.clock import SystemClock
+from foretell.core.db import Database, DatabaseUnavailable
+from foretell.core.logs import get_logger
+from foretell.core.pagination import Cursors
+from foretell.core.secret import load_secret
+from foretell.datasets import routes as datasets_routes
+from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.http import health, pages
+from foretell.http.edge import Edge
+from foretell.http.metrics import Metrics
+from foretell.http.problems import Renderers, install_handlers
+from foretell.http.state import AppState
+from foretell.jobs import routes as jobs_routes
+from foretell.jobs.composing import jobs_service
+from foretell.jobs.mailing import MailByJob
+from foretell.jobs.supervisor import Supervisor
+from foretell.jobs.watcher import Watcher
+from foretell.sandbox.level import level
+from foretell.sandbox.pool import Sandbox
+from foretell.settings import Settings, load_settings
+
+log = get_logger("foretell.app")
+HOUSEKEEPING_SECONDS = 3600
+DESCRIPTION = """
+Tables and trained models as an HTTP API. Every refusal is a problem document
+(RFC 9457) whose `request_id` finds the reason in the server's log.
+""".strip()
+
+ROUTERS = (
+    health.routes,
+    pages.routes,
+    *auth_routes.routers,
+    jobs_routes.routes,
+    datasets_routes.routes,
+    datasets_rows_routes.routes,
+)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    with_worker: bool = True,
+    with_migration: bool = True,
+) -> Edge:
+    """Build the application: serve it, mount it, test it.
+
+    Args:
+        settings: Read from the environment when not given.
+        with_worker: Start and supervise worker processes on the embedded executor.
+        with_migration: Upgrade an older database at start; otherwise refuse it.
+    """
+    settings = settings or load_settings()
+    state = build_state(settings)
+    app = Edge(
+        title="Foretell",
+        version=health.VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(state, with_worker, with_migration),
+    )
+    app.state.foretell = state
+    app.state.metrics = state.port(Metrics)
+    app.state.renderers = Renderers()
+    app.state.openapi_contributors = []
+    app.open_edge(
+        hosts=settings.hosts,
+        cors_origins=settings.cors_origins,
+        metrics=state.port(Metrics),
+    )
+    install_handlers(app)
+    app.state.renderers.register("/token", render_oauth_problem)
+    for area in ROUTERS:
+        app.include_router(area)
+    return app
+
+
+def build_state(settings: Settings) -> AppState:
+    """The parts of an API process. Opens no connection yet."""
+    database = Database(settings.database_address)
+    clock = SystemClock()
+    secret = load_secret(settings)
+    identity = open_identity(
+        database,
+        settings,
+        clock,
+        secret,
+        mailer_of=lambda session: MailByJob(jobs_service(state, session)),
+    )
+    state = AppState(
+        settings=settings,
+        database=database,
+        clock=clock,
+        cursors=Cursors(secret),
+        blobs=open_blobs(settings),
+        authenticator=identity.authenticator,
+    )
+    provide_ports(state)
+    state.provide(identity)
+    state.provide(Metrics())
+    state.provide(Watcher(database, settings.data_dir, clock))
+    state.waiter = state.port(Watcher)
+    state.checks.update(_checks(state))
+    return state
+
+
+def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
+    async def database() -> dict[str, Any]:
+        await state.database.ping()
+        await schema.ensure_current(state.database)
+        return {"kind": state.database.dialect}
+
+    async def storage() -> dict[str, Any]:
+        await state.blobs.check()
+        return {}
+
+    async def sandbox() -> dict[str, Any]:
+        found = level()
+        return {
+            "ok": found.complete or state.settings.sandbox == "best",
+            "complete": found.complete,
+            "missing": list(found.missing),
+        }
+
+    return {"database": database, "storage": storage, "sandbox": sandbox}
+
+
+def _lifespan(
+    state: AppState, with_worker: bool, with_migration: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(state.database.close)
+            if with_migration:
+                await schema.upgrade(state.database)
+            else:
+                await schema.ensure_current(state.database)
+            identity = state.port(Identity)
+            await identity.start()
+            stack.push_async_callback(identity.close)
+            await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
+            await stack.enter_async_context(_running(lambda: _keep_house(state)))
+            stack.push_async_callback(state.port(Sandbox).close)
+            await stack.enter_async_context(state.port(Watcher))
+            if with_worker and state.settings.executor == "embedded":
+                await stack.enter_async_context(_supervisor(state))
+            yield
+
+    return lifespan
+
+
+def _supervisor(state: AppState) -> Supervisor:
+    return Supervisor(
+        WORKER,
+        database=state.database,
+        data_dir=state.settings.data_dir,
+        clock=state.clock,
+        processes=state.settings.worker_concurrency,
+    )
+
+
+async def _keep_house(state: AppState) -> None:
+    """Forget what has expired, once an hour."""
+    while True:
+        try:
+            await state.port(Identity).purge()
+            async with state.database.writing() as session:
+                await idempotency.delete_expired(session, now=state.clock.now())
+        except DatabaseUnavailable as error:
+            log.warning("app.housekeeping_failed", reason=error.detail)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+@asynccontextmanager
+async def _running(work: Callable[[], Any]) -> AsyncIterator[None]:
+    """Run `work` beside the block and end it with the block."""
+    task = asyncio.ensure_future(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,278 @@
+"""Turns the credential of a request into a principal.
+
+Answers are remembered for seconds, and for no longer than nothing has been taken
+back anywhere: one number in the database, the epoch, rises with every withdrawal,
+and each process looks at it at most once a second. A remembered answer costs one
+hash and one look into a dictionary; a withdrawal acts everywhere within a second.
+If the database does not answer, nobody is let in by an answer older than that.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.cookies import CookieError, SimpleCookie
+
+from foretell.auth import opaque, sessions
+from foretell.auth.credential_store import LookupStore
+from foretell.auth.errors import CredentialInvalid, CsrfFailed
+from foretell.auth.origin_check import check_origin
+from foretell.auth.store import EpochStore
+from foretell.auth.tables import User
+from foretell.auth.tokens import MAX_TOKEN_CHARS, AccessTokens
+from foretell.auth.usage import UsageNotes
+from foretell.auth.work import AuthOptions
+from foretell.core.clock import Clock
+from foretell.core.principal import Principal, Role, scopes_of
+
+SECURE_COOKIE = "__Host-ftl_session"
+PLAIN_COOKIE = "ftl_session"
+EPOCH_EVERY = timedelta(seconds=1)
+MAX_REMEMBERED = 10_000
+_TOKEN_FOR = timedelta(seconds=60)
+_KEY_FOR = timedelta(seconds=30)
+_SESSION_FOR = timedelta(seconds=10)
+
+Lookups = Callable[[], AbstractAsyncContextManager[tuple[LookupStore, EpochStore]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    principal: Principal
+    good_until: datetime
+
+
+class IdentityAuthenticator:
+    """Implements `foretell.core.principal.Authenticator`.
+
+    Args:
+        lookups: Opens a short read of what credentials need.
+        usage: Where to note that a key or session was used.
+        csrf_key: Key of the CSRF tokens.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookups: Lookups,
+        tokens: AccessTokens,
+        usage: UsageNotes,
+        clock: Clock,
+        options: AuthOptions,
+        csrf_key: bytes,
+    ) -> None:
+        self._lookups = lookups
+        self._tokens = tokens
+        self._usage = usage
+        self._clock = clock
+        self._options = options
+        self._csrf_key = csrf_key
+        self._remembered: dict[bytes, _Answer] = {}
+        self._epoch = -1
+        self._looked_at: datetime | None = None
+        self._looking = asyncio.Lock()
+
+    async def authenticate(
+        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+    ) -> Principal | None:
+        """See `Authenticator`. With an `Authorization: Bearer` header, cookies do
+        not count; without one, a cookie needs the CSRF header to change things."""
+        bearer = _bearer_of(headers)
+        if bearer is not None:
+            return await self._by_bearer(bearer)
+        cookie = self._cookie_of(headers)
+        if cookie is None:
+            return None
+        principal = await self._by_cookie(cookie)
+        if not is_safe_method:
+            check_origin(headers, self._options)
+            self._check_csrf(headers, principal)
+        return principal
+
+    def authenticate_cached(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """The caller with a Bearer credential, if it was checked a moment ago.
+
+        `None` means "ask `authenticate`", not "nobody".
+        """
+        sent = headers.get(b"authorization")
+        if sent is None or not sent.startswith(b"Bearer ") or not self._is_fresh():
+            return None
+        return self._recall(hashlib.sha256(sent[7:]).digest())
+
+    def forget(self) -> None:
+        """Look at the epoch again before the next answer."""
+        self._looked_at = None
+
+    async def _by_bearer(self, credential: bytes) -> Principal:
+        if len(credential) > MAX_TOKEN_CHARS:
+            raise CredentialInvalid("The credential is too long.")
+        try:
+            text = credential.decode("ascii")
+        except UnicodeDecodeError:
+            raise CredentialInvalid from None
+        if text.startswith(opaque.KEY_PREFIX):
+            key_id = opaque.find_key_id(text)
+            if key_id is None:
+                raise CredentialInvalid("This is not an API key; was it cut short?")
+            return await self._answered(credential, lambda: self._by_key(key_id, text))
+        return await self._answered(credential, lambda: self._by_token(text))
+
+    async def _by_cookie(self, cookie: str) -> Principal:
+        return await self._answered(
+            b"cookie:" + cookie.encode(), lambda: self._by_session(cookie)
+        )
+
+    async def _answered(
+        self, credential: bytes, find: Callable[[], Awaitable[_Answer]]
+    ) -> Principal:
+        await self._look_at_epoch()
+        digest = hashlib.sha256(credential).digest()
+        remembered = self._recall(digest)
+        if remembered is not None:
+            return remembered
+        epoch = self._epoch
+        answer = await find()
+        # If something was withdrawn meanwhile, what was read may be from before.
+        if epoch == self._epoch:
+            self._remember(digest, answer)
+        return answer.principal
+
+    async def _by_token(self, token: str) -> _Answer:
+        claims = await self._tokens.read(token)
+        async with self._lookups() as (store, _):
+            if claims.sid:
+                found = await store.family(claims.sid)
+                family, user = found if found else (None, None)
+                is_live = family is not None and family.revoked_at is None
+            else:
+                user, is_live = await store.user(claims.sub), True
+        if user is None or not is_live or user.id != claims.sub:
+            raise CredentialInvalid("The token's sign-in has ended.")
+        if user.token_version != claims.ver:
+            raise CredentialInvalid("The token was taken back.")
+        scopes = _within(frozenset(claims.scope.split()), user)
+        principal = _principal(user, scopes, "token", claims.sid)
+        expires_at = datetime.fromtimestamp(claims.exp, tz=self._clock.now().tzinfo)
+        return self._answer(principal, _TOKEN_FOR, expires_at)
+
+    async def _by_key(self, key_id: str, key: str) -> _Answer:
+        async with self._lookups() as (store, _):
+            found = await store.key(key_id)
+        if found is None or not hmac.compare_digest(
+            found[0].digest, opaque.digest(key)
+        ):
+            raise CredentialInvalid("There is no such API key.")
+        row, user = found
+        if row.expires_at is not None and row.expires_at <= self._clock.now():
+            raise CredentialInvalid("The API key has expired.")
+        principal = _principal(
+            user, _within(frozenset(row.scopes), user), "key", row.id
+        )
+        self._usage.key_used(row.id, row.last_used_at)
+        return self._answer(principal, _KEY_FOR, row.expires_at)
+
+    async def _by_session(self, cookie: str) -> _Answer:
+        async with self._lookups() as (store, _):
+            found = await store.session(opaque.digest(cookie))
+        if found is None:
+            raise CredentialInvalid("The session has ended; sign in again.")
+        row, user = found
+        ends_at = min(row.expires_at, row.last_used_at + sessions.IDLE)
+        if ends_at <= self._clock.now():
+            raise CredentialInvalid("The session has ended; sign in again.")
+        principal = _principal(user, scopes_of(Role(user.role)), "session", row.id)
+        self._usage.session_used(row.id, row.last_used_at)
+        return self._answer(principal, _SESSION_FOR, ends_at)
+
+    def _answer(
+        self, principal: Principal, keep: timedelta, end: datetime | None
+    ) -> _Answer:
+        until = self._clock.now() + keep
+        return _Answer(principal, until if end is None else min(until, end))
+
+    def _cookie_of(self, headers: Mapping[bytes, bytes]) -> str | None:
+        sent = headers.get(b"cookie")
+        if sent is None or b"ftl_session" not in sent:
+            return None
+        try:
+            jar = SimpleCookie(sent.decode("latin-1"))
+        except CookieError:
+            return None
+        if SECURE_COOKIE in jar:
+            return jar[SECURE_COOKIE].value
+        if PLAIN_COOKIE in jar and not self._options.is_production:
+            return jar[PLAIN_COOKIE].value
+        return None
+
+    def _check_csrf(self, headers: Mapping[bytes, bytes], who: Principal) -> None:
+        sent = headers.get(b"x-csrf-token", b"")
+        wanted = sessions.csrf_token(self._csrf_key, who.credential_id).encode()
+        if not hmac.compare_digest(sent, wanted):
+            raise CsrfFailed(
+                "The header X-CSRF-Token is missing or of another session; "
+                "GET /api/me gives it."
+            )
+
+    def _is_fresh(self) -> bool:
+        # Bounded on both sides: after a clock set back, an old look must not count.
+        if self._looked_at is None:
+            return False
+        return timedelta(0) <= self._clock.now() - self._looked_at < EPOCH_EVERY
+
+    async def _look_at_epoch(self) -> None:
+        if self._is_fresh():
+            return
+        async with self._looking:
+            if self._is_fresh():
+                return
+            # The time before the read: what commits during it is seen next time.
+            looked_at = self._clock.now()
+            async with self._lookups() as (_, epochs):
+                epoch = await epochs.read()
+            if epoch != self._epoch:
+                self._remembered.clear()
+                self._epoch = epoch
+            self._looked_at = looked_at
+
+    def _recall(self, digest: bytes) -> Principal | None:
+        answer = self._remembered.get(digest)
+        if answer is None:
+            return None
+        if self._clock.now() >= answer.good_until:
+            del self._remembered[digest]
+            return None
+        return answer.principal
+
+    def _remember(self, digest: bytes, answer: _Answer) -> None:
+        if len(self._remembered) >= MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[digest] = answer
+
+
+def _bearer_of(headers: Mapping[bytes, bytes]) -> bytes | None:
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
+    return credential.strip() if scheme.lower() == b"bearer" else None
+
+
+def _principal(
+    user: User, scopes: frozenset[str], method: str, credential_id: str
+) -> Principal:
+    if user.disabled:
+        raise CredentialInvalid("The account is disabled.")
+    return Principal(
+        user_id=user.id,
+        email=user.email,
+        role=Role(user.role),
+        scopes=scopes,
+        method=method,
+        credential_id=credential_id,
+    )
+
+
+def _within(scopes: frozenset[str], user: User) -> frozenset[str]:
+    """Those of `scopes` that the user's role, as it is now, still gives."""
+    role = scopes_of(Role(user.role))
+    return frozenset(s for s in scopes if ":".join(s.split(":")[:2]) in role)

@@ -1,0 +1,215 @@
+"""The parts of identity that live as long as the process, and what is made of them
+for one unit of work."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from foretell.auth.audit import Audit, Origin
+from foretell.auth.authenticator import IdentityAuthenticator
+from foretell.auth.credential_store import (
+    FamilyStore,
+    KeyStore,
+    LookupStore,
+    SessionStore,
+)
+from foretell.auth.grants import Grants
+from foretell.auth.keyring import KeyRing
+from foretell.auth.keys import Keys
+from foretell.auth.passwords import PasswordHasher
+from foretell.auth.recovery import Recovery, Setup
+from foretell.auth.service import Accounts
+from foretell.auth.sessions import Sessions
+from foretell.auth.sign_in import SignIn
+from foretell.auth.store import (
+    AuditStore,
+    CodeStore,
+    EpochStore,
+    FailureStore,
+    SigningKeyStore,
+    UserStore,
+)
+from foretell.auth.throttle import Throttle
+from foretell.auth.tokens import AccessTokens
+from foretell.auth.usage import UsageNotes
+from foretell.auth.work import AuthOptions, DerivedKeys, Mailer, Work
+from foretell.core.clock import Clock
+from foretell.core.db import Database
+from foretell.core.pagination import Cursors
+from foretell.core.principal import Role, scopes_of
+
+MailerOf = Callable[[AsyncSession], Mailer]
+_KEEP_FAILURES = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of auth in one transaction."""
+
+    accounts: Accounts
+    grants: Grants
+    keys: Keys
+    sessions: Sessions
+    recovery: Recovery
+    setup: Setup
+    audit: Audit
+
+
+class Identity:
+    """Users, sign-in, tokens and keys of one process.
+
+    Args:
+        secret: The server's secret, the same on every node.
+        mailer_of: Makes the mailer of one transaction; `jobs` has it. Without one,
+            a forgotten password is logged and mailed to nobody.
+        passwords: The hasher, for tests with cheap costs.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        secret: bytes,
+        clock: Clock,
+        cursors: Cursors,
+        options: AuthOptions,
+        mailer_of: MailerOf | None = None,
+        passwords: PasswordHasher | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._cursors = cursors
+        self.options = options
+        self._derived = DerivedKeys.of(secret)
+        self.mailer_of = mailer_of
+        self.passwords = passwords or PasswordHasher()
+        self.keyring = KeyRing(
+            reading=self._signing_keys_reading,
+            writing=self._signing_keys_writing,
+            secret=secret,
+            clock=clock,
+        )
+        self.tokens = AccessTokens(self.keyring, clock, issuer=options.address)
+        self.usage = UsageNotes(self._lookups_writing, clock)
+        self.authenticator = IdentityAuthenticator(
+            lookups=self._lookups,
+            tokens=self.tokens,
+            usage=self.usage,
+            clock=clock,
+            options=options,
+            csrf_key=self._derived.csrf,
+        )
+
+    def services(self, session: AsyncSession, origin: Origin | None = None) -> Services:
+        """The services in the transaction of `session`."""
+        work = self._work(session, origin)
+
+        @asynccontextmanager
+        async def glance() -> AsyncIterator[Work]:
+            async with self._database.reading() as reading:
+                yield self._work(reading, origin)
+
+        sign_in = SignIn(work, glance, self.passwords)
+        accounts = Accounts(work, glance, self.passwords)
+        return Services(
+            accounts=accounts,
+            grants=Grants(work, sign_in, self.tokens),
+            keys=Keys(work),
+            sessions=Sessions(work, sign_in),
+            recovery=Recovery(work, glance, self.passwords),
+            setup=Setup(work, glance, accounts),
+            audit=work.audit,
+        )
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[Services]:
+        """The services in a transaction of their own, for the command line."""
+        async with self._database.writing() as session:
+            yield self.services(session)
+
+    async def purge(self) -> None:
+        """Delete what has expired: codes, failures, families, sessions."""
+        now = self._clock.now()
+        async with self._database.writing() as session:
+            await CodeStore(session).purge(now)
+            await FailureStore(session).purge(now - _KEEP_FAILURES)
+            await FamilyStore(session).purge(now)
+            await SessionStore(session).purge(now)
+
+    async def start(self) -> None:
+        """Load the signing keys, or make the first one."""
+        await self.keyring.signing()
+
+    async def close(self) -> None:
+        """Write what is noted and stop the hashing threads."""
+        await self.usage.written()
+        self.passwords.close()
+
+    def _work(self, session: AsyncSession, origin: Origin | None) -> Work:
+        return Work(
+            users=UserStore(session),
+            codes=CodeStore(session),
+            families=FamilyStore(session),
+            sessions=SessionStore(session),
+            keys=KeyStore(session),
+            epoch=EpochStore(session),
+            throttle=Throttle(FailureStore(session), self._clock),
+            audit=Audit(AuditStore(session), self._clock, origin),
+            clock=self._clock,
+            options=self.options,
+            derived=self._derived,
+            cursors=self._cursors,
+            mailer=self.mailer_of(session) if self.mailer_of else None,
+            revoked=self.authenticator.forget,
+        )
+
+    @asynccontextmanager
+    async def _lookups(self) -> AsyncIterator[tuple[LookupStore, EpochStore]]:
+        async with self._database.reading() as session:
+            yield LookupStore(session), EpochStore(session)
+
+    @asynccontextmanager
+    async def _lookups_writing(self) -> AsyncIterator[LookupStore]:
+        async with self._database.writing() as session:
+            yield LookupStore(session)
+
+    @asynccontextmanager
+    async def _signing_keys_reading(self) -> AsyncIterator[SigningKeyStore]:
+        async with self._database.reading() as session:
+            yield SigningKeyStore(session)
+
+    @asynccontextmanager
+    async def _signing_keys_writing(self) -> AsyncIterator[SigningKeyStore]:
+        async with self._database.writing() as session:
+            yield SigningKeyStore(session)
+
+
+async def create_access_token(
+    identity: Identity,
+    user_id: str,
+    *,
+    scopes: frozenset[str] | None = None,
+    lifetime: timedelta = timedelta(minutes=10),
+) -> str:
+    """Sign an access token for a user, without a sign-in of theirs.
+
+    It ends with the account, its password, or its role, like any other.
+
+    Args:
+        scopes: What the token may do at most; all of the user's role without.
+
+    Raises:
+        UserNotFound: There is no such user.
+    """
+    async with identity.unit_of_work() as services:
+        user = await services.accounts.get(user_id)
+    wanted = scopes if scopes is not None else scopes_of(Role(user.role))
+    return await identity.tokens.issue(
+        user.id,
+        version=user.token_version,
+        scope=" ".join(sorted(wanted)),
+        lifetime=lifetime,
+    )

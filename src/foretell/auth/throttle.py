@@ -1,0 +1,101 @@
+"""Slows down guessing: failures are counted, nothing else.
+
+The counters stand in the database, one row a failure. Counters in memory would
+multiply the limits by the number of processes and forget them at each restart,
+and a failed sign-in writes its audit row anyway. Subjects are digests, so the
+table does not tell which accounts somebody tried.
+"""
+
+import hashlib
+import ipaddress
+import math
+from datetime import datetime, timedelta
+
+from foretell.auth.errors import TooManyFailures
+from foretell.auth.store import FailureStore
+from foretell.core.clock import Clock
+
+ACCOUNT_PER_MINUTE = 5
+ACCOUNT_PER_HOUR = 20
+ADDRESS_PER_MINUTE = 20
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+
+
+class Throttle:
+    """Failures of accounts and of addresses.
+
+    An account has five free failures. From then on each try waits a minute after
+    the last failure, two minutes from the tenth on, four from the fifteenth; after
+    twenty in an hour until the hour is over. So nobody is locked out for ever, and
+    nobody guesses more than twenty times an hour.
+    """
+
+    def __init__(self, failures: FailureStore, clock: Clock) -> None:
+        self._failures = failures
+        self._clock = clock
+
+    async def refusal(self, account: str, address: str) -> TooManyFailures | None:
+        """What to answer instead of trying, if it is too early.
+
+        Args:
+            account: What names the account, such as its e-mail key; may be empty.
+            address: The caller's network address; may be empty.
+        """
+        now = self._clock.now()
+        until = [now]
+        if account:
+            until.append(await self._account_until(account, now))
+        if address:
+            until.append(await self._address_until(address, now))
+        seconds = math.ceil((max(until) - now).total_seconds())
+        return TooManyFailures(seconds) if seconds > 0 else None
+
+    async def count(self, account: str, address: str) -> None:
+        """Note one failure."""
+        subjects = [_account_subject(account)] if account else []
+        if address:
+            subjects.append(_address_subject(address))
+        await self._failures.add(subjects, self._clock.now())
+
+    async def forgive(self, account: str) -> None:
+        """Forget the account's failures, after a success. Those of the address
+        stay: an attacker could clear them with an account of their own."""
+        await self._failures.forget(_account_subject(account))
+
+    async def _account_until(self, account: str, now: datetime) -> datetime:
+        times = await self._failures.recent(
+            _account_subject(account), since=now - _HOUR, limit=ACCOUNT_PER_HOUR
+        )
+        if len(times) < ACCOUNT_PER_MINUTE:
+            return now
+        if len(times) >= ACCOUNT_PER_HOUR:
+            return times[-1] + _HOUR
+        doublings = len(times) // ACCOUNT_PER_MINUTE - 1
+        return times[0] + _MINUTE * (1 << doublings)
+
+    async def _address_until(self, address: str, now: datetime) -> datetime:
+        times = await self._failures.recent(
+            _address_subject(address), since=now - _MINUTE, limit=ADDRESS_PER_MINUTE
+        )
+        return times[-1] + _MINUTE if len(times) >= ADDRESS_PER_MINUTE else now
+
+
+def _account_subject(account: str) -> str:
+    text = account.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(b"account:" + text).hexdigest()
+
+
+def _address_subject(address: str) -> str:
+    return hashlib.sha256(f"address:{_network(address)}".encode()).hexdigest()
+
+
+def _network(address: str) -> str:
+    # Whoever has one IPv6 address has a whole /64 of them.
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    return str(ipaddress.ip_network(f"{address}/64", strict=False))

@@ -1,0 +1,123 @@
+"""The default table engine: polars on Parquet parts (docs/decisions/0006)."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from foretell.datasets.ports import (
+    FileFormat,
+    Position,
+    RowFormat,
+    RowsPage,
+    RowsQuery,
+    Table,
+)
+from foretell.expressions.polars_compiler import to_polars
+from foretell.expressions.typed import TypedNode
+from foretell.tabular import reading, row_bytes
+from foretell.tabular.downloads import download
+from foretell.tabular.profiling import profile
+from foretell.tabular.reject_pages import rejects_page
+from foretell.tabular.stored import StoredPart
+
+_REJECTS_PER_CHUNK = 5_000
+
+_ENCODERS: dict[RowFormat, Callable[[pl.DataFrame], bytes]] = {
+    "json": row_bytes.json_rows,
+    "ndjson": row_bytes.ndjson_rows,
+    "csv": lambda frame: row_bytes.csv_rows(frame, header=True),
+    "arrow": row_bytes.arrow_rows,
+}
+
+
+class PolarsEngine:
+    """Implements `foretell.datasets.ports.TableEngine`."""
+
+    def page(
+        self,
+        table: Table,
+        query: RowsQuery,
+        *,
+        limit: int,
+        position: Position | None,
+        row_format: RowFormat,
+        max_cell: int | None = None,
+    ) -> RowsPage:
+        place = dict(position or {})
+        is_backwards = bool(place.pop("backwards", False))
+        found = reading.Position(**place) if place else None
+        page = reading.page(
+            _parts(table),
+            limit=limit,
+            columns=list(query.select),
+            where=_condition(query.where),
+            sort=[reading.SortKey(k.column, k.descending) for k in query.sort],
+            after=None if is_backwards else found,
+            before=found if is_backwards else None,
+        )
+        frame = page.frame
+        if max_cell is not None:
+            frame = row_bytes.clip_texts(frame, max_cell)
+        return RowsPage(
+            _ENCODERS[row_format](frame),
+            _stored(page.next, backwards=False),
+            _stored(page.previous, backwards=True),
+        )
+
+    def start_at(self, row: int) -> Position | None:
+        return {"values": [], "row": row - 1} if row else None
+
+    def count(self, table: Table, where: TypedNode | None) -> int:
+        return reading.count(_parts(table), _condition(where)).count
+
+    def profile(self, table: Table, where: TypedNode | None) -> dict[str, Any]:
+        found = profile(_parts(table), _condition(where))
+        figures: dict[str, Any] = msgspec.to_builtins(found)
+        return figures
+
+    def rejects(
+        self, path: Path, *, after: int, limit: int
+    ) -> tuple[bytes, int | None]:
+        total = _height(path)
+        body = rejects_page(str(path), start=after, limit=limit)
+        end = after + limit
+        return body, end if end < total else None
+
+    def rejects_file(self, path: Path) -> Iterator[bytes]:
+        rejects = pl.scan_parquet(path)
+        for start in range(0, max(_height(path), 1), _REJECTS_PER_CHUNK):
+            frame = rejects.slice(start, _REJECTS_PER_CHUNK).collect()
+            yield row_bytes.csv_rows(frame, header=start == 0)
+
+    def download(
+        self, table: Table, query: RowsQuery, file_format: FileFormat
+    ) -> Iterator[bytes]:
+        return download(
+            _parts(table),
+            file_format,
+            columns=list(query.select),
+            where=_condition(query.where),
+        )
+
+
+def _parts(table: Table) -> list[StoredPart]:
+    return [StoredPart(str(part.path), part.rows) for part in table.parts]
+
+
+def _condition(where: TypedNode | None) -> pl.Expr | None:
+    return None if where is None else to_polars(where)
+
+
+def _stored(position: reading.Position | None, *, backwards: bool) -> Position | None:
+    if position is None:
+        return None
+    stored = {"values": list(position.values), "row": position.row}
+    return {**stored, "backwards": True} if backwards else stored
+
+
+def _height(path: Path) -> int:
+    rows: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return rows

@@ -1,0 +1,148 @@
+"""Find out what kind of file the bytes are, and unpack gzip under a running limit.
+
+The name of a file is never believed: a workbook called `.csv` is refused by its
+first bytes with its kind named, instead of being read as garbled text.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from foretell.errors import Invalid
+from foretell.tabular.errors import EmptyFile, InflatedTooLarge, NotATable
+from foretell.tabular.messages import ImportLimits
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"%PDF-", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"FEA1", "a Feather file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (such as XLS)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\x00", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"OggS", "an Ogg media file"),
+    (b"ID3", "an MP3 audio file"),
+    (b"fLaC", "a FLAC audio file"),
+)
+# Magic of two or three printable letters may also start a header, such as "BMI".
+_SHORT_MAGIC_NEEDS_BINARY = 3
+_CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
+_STEP = 1 << 20
+_FREE_INFLATION = 64 << 20
+
+
+def sniff_kind(head: bytes) -> str | None:
+    """Return what the bytes are, in words, or None where they may be text."""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic) and (
+            len(magic) > _SHORT_MAGIC_NEEDS_BINARY or _looks_binary(head)
+        ):
+            return kind
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return _zip_kind(head)
+    if head[4:8] == b"ftyp":
+        return "a video file"
+    if head[:4] == b"RIFF":
+        return "a media file"
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    return None
+
+
+def _zip_kind(head: bytes) -> str:
+    if b"mimetypeapplication/vnd.oasis" in head[:200]:
+        return "an OpenDocument file"
+    for folder, kind in (
+        (b"xl/", "an Excel workbook (XLSX)"),
+        (b"word/", "a Word document"),
+        (b"ppt/", "a PowerPoint file"),
+        (b"[Content_Types].xml", "an Office file (such as XLSX)"),
+    ):
+        if folder in head:
+            return kind
+    return "a ZIP archive"
+
+
+def _looks_binary(head: bytes) -> bool:
+    """Control characters that no text has, NUL aside (UTF-16 is full of them)."""
+    return len(head) - len(head.translate(None, _CONTROL)) > len(head) // 50
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise unless the file may be text.
+
+    Raises:
+        EmptyFile: It has no bytes.
+        NotATable: It is of a kind that is not text; the kind is named.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if not head:
+        raise EmptyFile
+    kind = sniff_kind(head)
+    if kind is not None:
+        raise NotATable(kind)
+    is_wide = head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head
+    if not is_wide and _looks_binary(head):
+        raise NotATable("a binary file of an unknown kind")
+
+
+def is_gzip(path: Path) -> bool:
+    """Tell whether the file starts as a gzip stream does."""
+    with path.open("rb") as stream:
+        return stream.read(3) == b"\x1f\x8b\x08"
+
+
+def gunzip(
+    source: Path, target: Path, limits: ImportLimits, report: Callable[[int], None]
+) -> None:
+    """Unpack `source` into `target`, stopping as soon as a limit is passed.
+
+    Args:
+        report: Called with the packed bytes read so far.
+
+    Raises:
+        InflatedTooLarge: Total or ratio is above the limits.
+        Invalid: The stream is damaged or cut short.
+    """
+    written = 0
+    with source.open("rb") as raw, target.open("wb") as out:
+        try:
+            with gzip.GzipFile(fileobj=raw) as packed:
+                while block := packed.read(_STEP):
+                    written += len(block)
+                    _check_inflation(written, raw.tell(), limits)
+                    out.write(block)
+                    report(raw.tell())
+        except (OSError, EOFError, zlib.error) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise Invalid("The gzip file is damaged or cut short.") from error
+
+
+def _check_inflation(written: int, packed: int, limits: ImportLimits) -> None:
+    if written > limits.inflated_bytes:
+        raise InflatedTooLarge(f"unpacks to more than {limits.inflated_bytes} bytes")
+    if written > _FREE_INFLATION and written > packed * limits.inflation_ratio:
+        raise InflatedTooLarge(
+            f"unpacks to more than {limits.inflation_ratio} times its size"
+        )

@@ -1,0 +1,60 @@
+"""Refusals of a whole file: what no row-by-row reject could express."""
+
+from foretell.errors import Invalid, TooLarge, UnsupportedFormat
+
+
+class EmptyFile(Invalid):
+    """There is no byte, or no line with anything on it."""
+
+    slug = "empty"
+
+    def __init__(self) -> None:
+        super().__init__("The file is empty: it holds no header and no rows.")
+
+
+class NotATable(UnsupportedFormat):
+    """The bytes are of a kind this reader does not read."""
+
+    slug = "not-a-table"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"The file is {kind}, which cannot be read as a table of delimited text.",
+            kind=kind,
+        )
+
+
+class HeaderWidth(Invalid):
+    """Every row has more cells than the header has names: which is which is unknown."""
+
+    slug = "header-width"
+
+    def __init__(self, names: int, cells: int) -> None:
+        super().__init__(
+            f"The header names {names} columns, but every row has {cells} cells."
+            " Name the missing column, or import with the option header: false.",
+            names=names,
+            cells=cells,
+        )
+
+
+class TooManyColumns(TooLarge):
+    slug = "too-many-columns"
+
+    def __init__(self, columns: int, limit: int) -> None:
+        super().__init__(
+            f"The table has {columns} columns; at most {limit} are read.", limit=limit
+        )
+
+
+class InflatedTooLarge(TooLarge):
+    slug = "inflated-too-large"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The compressed file {reason}; it was not unpacked further.")
+
+
+class BadOption(Invalid):
+    """An import option that cannot be followed."""
+
+    slug = "import-option"

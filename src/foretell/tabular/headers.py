@@ -1,0 +1,86 @@
+"""Tell a header row from a data row, and name the columns."""
+
+from collections.abc import Sequence
+
+from foretell.tabular.cell_patterns import cell_class
+
+_MOSTLY = 0.8
+_YEARS = range(1900, 2101)
+
+
+def looks_like_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool | None:
+    """Judge a row by the rows after it; None where nothing speaks for or against.
+
+    A column whose data are numbers, dates or booleans votes: its first cell is of
+    the same class (data) or is text (a name).
+    """
+    votes = [
+        _vote(row[index], [cells[index] for cells in data if index < len(cells)])
+        for index in range(len(row))
+    ]
+    if True in votes:
+        return True
+    if False in votes:
+        return _are_years(row)
+    return None
+
+
+def _vote(cell: str, column: Sequence[str]) -> bool | None:
+    classes = [kind for kind in map(cell_class, column) if kind != "empty"]
+    first = cell_class(cell)
+    if not classes or first == "empty":
+        return None
+    common = max(sorted(set(classes)), key=classes.count)
+    if common == "text" or classes.count(common) < _MOSTLY * len(classes):
+        return None
+    if first == common:
+        return False
+    return True if first == "text" else None
+
+
+def _are_years(row: Sequence[str]) -> bool:
+    """A pivoted table names its columns by years, after one or more texts."""
+    numbers = [cell.strip() for cell in row if cell_class(cell) == "number"]
+    if len(numbers) < 2 or cell_class(row[0]) == "number":
+        return False
+    if not all(number.isdigit() and int(number) in _YEARS for number in numbers):
+        return False
+    years = [int(number) for number in numbers]
+    return all(
+        later > earlier for earlier, later in zip(years, years[1:], strict=False)
+    )
+
+
+def is_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:
+    """Decide whether the first row names the columns."""
+    data = [cells for cells in data if list(cells) != list(row)]
+    judged = looks_like_header(row, data)
+    if judged is not None:
+        return judged
+    if not data:
+        return all(cell_class(cell) in ("text", "empty") for cell in row)
+    names = [cell.strip() for cell in row]
+    is_named = sum(1 for name in names if not name) <= 1
+    repeats = any(
+        index < len(cells) and cells[index].strip() == name
+        for index, name in enumerate(names)
+        for cells in data
+        if name
+    )
+    return is_named and len(set(names)) == len(names) and not repeats
+
+
+def column_names(header: Sequence[str]) -> list[str]:
+    """Return unique names: as written, trimmed; blank → `column_N`; repeated → `_2`."""
+    written = [name.strip() or f"column_{n}" for n, name in enumerate(header, 1)]
+    as_written = set(written)
+    used: set[str] = set()
+    names: list[str] = []
+    for name in written:
+        unique, count = name, 1
+        while unique in used or (count > 1 and unique in as_written):
+            count += 1
+            unique = f"{name}_{count}"
+        used.add(unique)
+        names.append(unique)
+    return names

@@ -1,0 +1,349 @@
+"""Work out how a table is written: delimiter, quote, header, where the data start.
+
+Every guess rests on the records that a candidate dialect gives, found by the same
+code that reads the whole file, so what was judged is what will be read. A candidate
+scores by how many records have the same width and how many of its cells look like
+numbers, dates or booleans. The caller's options override each guess.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from foretell.tabular.cell_patterns import cell_class
+from foretell.tabular.errors import BadOption, EmptyFile, HeaderWidth, TooManyColumns
+from foretell.tabular.headers import column_names, is_header, looks_like_header
+from foretell.tabular.lenient import Dialect
+from foretell.tabular.messages import Finding, ImportOptions
+from foretell.tabular.records import RecordShape
+from foretell.tabular.samples import Sample, SampleRow, sample_rows
+
+_USUAL = (",", ";", "\t", "|")
+_UNUSUAL = (":", "^", "~", "\x1f", "\x01", " ")
+_NO_DELIMITER = "\x1f"
+_GOOD_ENOUGH = 0.5
+_JUDGED_ROWS = 200
+_HEADER_ROWS = 50
+_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read a table.
+
+    Attributes:
+        dialect, shape: How records are written.
+        names: The columns.
+        data_offset, data_line: Where the first data record may start.
+        header: Line of the header, or False.
+        findings: What a person should know.
+        rows: Some data rows, to guess types from.
+    """
+
+    dialect: Dialect
+    shape: RecordShape
+    names: list[str]
+    data_offset: int
+    data_line: int
+    header: int | bool
+    findings: list[Finding]
+    rows: list[list[str]]
+
+
+def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Layout:
+    """Return how the sampled table is to be read.
+
+    Raises:
+        EmptyFile: There is no line with anything on it.
+        HeaderWidth: Header and rows do not belong together.
+        TooManyColumns: The table is wider than allowed.
+        BadOption: An option cannot be followed.
+    """
+    dialect = _find_dialect(sample, options)
+    rows = sample_rows(sample.head, dialect, first_line=sample.skipped + 1)
+    if not rows:
+        raise EmptyFile
+    later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
+    header = _find_header(rows, later, options)
+    names_row = rows[header.index] if header.is_present else None
+    data = rows[header.index + header.is_present :]
+    if header.width > max_columns:
+        raise TooManyColumns(header.width, max_columns)
+    names = _names(names_row, header)
+    offset, line = _data_start(sample, rows, header)
+    return Layout(
+        dialect=dialect,
+        shape=RecordShape(
+            width=header.width,
+            kept=len(names),
+            header=_header_bytes(sample, names_row, len(names)),
+        ),
+        names=names,
+        data_offset=offset,
+        data_line=line,
+        header=names_row.line if names_row else False,
+        findings=_findings(rows, header, dialect),
+        rows=[
+            row.cells[: len(names)]
+            for row in (*data, *later)
+            if row.cells is not None and len(row.cells) == header.width
+        ],
+    )
+
+
+def _header_bytes(sample: Sample, row: SampleRow | None, columns: int) -> bytes:
+    """A repeated header is only told from data where it has several names."""
+    if row is None or columns < 2 or len(set(row.cells or ())) < 2:
+        return b""
+    return sample.head[row.start : row.end]
+
+
+# --- delimiter and quote ---------------------------------------------------------
+
+
+def _find_dialect(sample: Sample, options: ImportOptions) -> Dialect:
+    delimiter = _one_character(options.delimiter, "delimiter")
+    quote = _one_character(options.quote, "quote")
+    if delimiter and delimiter == quote:
+        raise BadOption("The delimiter and the quote are the same character.")
+    quotes = [quote] if quote is not None else ['"', "'"]
+    base = Dialect(line_end=sample.line_end)
+    if delimiter:
+        found = _best(sample, [delimiter], quotes, base)[0]
+    else:
+        found, score = _best(sample, _USUAL, quotes, base)
+        if score < _GOOD_ENOUGH:
+            other, other_score = _best(sample, _UNUSUAL, quotes, base)
+            if other_score >= _GOOD_ENOUGH and other_score > score:
+                found, score = other, other_score
+        if score == 0:
+            single = "," if b"," not in sample.head else _NO_DELIMITER
+            found = replace(base, delimiter=single, quote=quotes[0])
+    return _with_spaces(sample, found)
+
+
+def _one_character(value: str | None, option: str) -> str | None:
+    if value is None:
+        return None
+    if value == "" and option == "quote":
+        return ""
+    value = _NAMES.get(value, value)
+    if len(value) != 1 or not value.isascii() or value in "\r\n\x00":
+        raise BadOption(f"The option {option} must be one ASCII character.")
+    return value
+
+
+def _best(
+    sample: Sample, delimiters: Sequence[str], quotes: Sequence[str], base: Dialect
+) -> tuple[Dialect, float]:
+    """Return the best candidate; earlier ones win ties."""
+    found, best = replace(base, delimiter=delimiters[0], quote=quotes[0]), 0.0
+    for quote in quotes:
+        if quote == "'" and not _is_used_as_quote(sample.head, delimiters, base):
+            continue
+        for delimiter in delimiters:
+            if delimiter.encode() not in sample.head:
+                continue
+            candidate = replace(base, delimiter=delimiter, quote=quote)
+            score = _score(sample, candidate)
+            if score > best + 1e-9:
+                found, best = candidate, score
+    return found, best
+
+
+def _is_used_as_quote(head: bytes, delimiters: Sequence[str], base: Dialect) -> bool:
+    """Apostrophes are quotes only where they often stand on both sides of a cell."""
+    if b'"' in head:
+        return False
+    edges = {ord(delimiter) for delimiter in delimiters} | {10, 13}
+    opens = closes = 0
+    at = head.find(b"'")
+    while at >= 0:
+        opens += at == 0 or head[at - 1] in edges
+        closes += at + 1 == len(head) or head[at + 1] in edges
+        at = head.find(b"'", at + 1)
+    return opens >= 2 and abs(opens - closes) <= 0.1 * max(opens, closes)
+
+
+def _score(sample: Sample, dialect: Dialect) -> float:
+    """Width consistency × share of typed cells; 0 for a table of one column."""
+    rows = sample_rows(sample.head, dialect, most=_JUDGED_ROWS)
+    for piece in sample.later:
+        rows += sample_rows(piece, dialect, most=_JUDGED_ROWS // 4)
+    width, agreeing = _usual_width(rows)
+    if width < 2:
+        return 0.0
+    consistency = agreeing / len(rows)
+    cells = [
+        cell_class(cell)
+        for row in rows
+        if row.width == width and row.cells
+        for cell in row.cells
+    ]
+    typed = sum(kind in ("number", "date", "boolean") for kind in cells)
+    filled = sum(kind != "empty" for kind in cells)
+    has_same_header = rows[0].width == width
+    return (
+        consistency
+        * (0.8 + 0.2 * has_same_header)
+        * (0.7 + 0.3 * typed / max(filled, 1))
+    )
+
+
+def _usual_width(rows: Sequence[SampleRow]) -> tuple[int, int]:
+    """Return the most common width and how many rows have it; wider wins ties."""
+    counts = Counter(row.width for row in rows if row.cells is not None)
+    if not counts:
+        return 1, 0
+    width = max(counts, key=lambda width: (counts[width], width))
+    return width, counts[width]
+
+
+def _with_spaces(sample: Sample, dialect: Dialect) -> Dialect:
+    """Take the space after each delimiter for a part of the delimiter."""
+    if dialect.delimiter in (" ", _NO_DELIMITER):
+        return dialect
+    mark = dialect.delimiter.encode()
+    total, spaced = sample.head.count(mark), sample.head.count(mark + b" ")
+    if total < 2 or spaced < 0.95 * total:
+        return dialect
+    candidate = replace(dialect, spaced=True)
+    rows = sample_rows(sample.head, candidate, most=_JUDGED_ROWS)
+    width, agreeing = _usual_width(rows)
+    return candidate if width > 1 and agreeing >= 0.8 * len(rows) else dialect
+
+
+# --- header ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Where the table starts: its first row, and the cells in a row as written."""
+
+    index: int
+    is_present: bool
+    width: int
+    kept: int
+
+
+def _find_header(
+    rows: Sequence[SampleRow], later: Sequence[SampleRow], options: ImportOptions
+) -> _Header:
+    if options.header is False:
+        width, _ = _usual_width([*rows, *later])
+        return _Header(0, False, width, width)
+    if options.header is not None and options.header is not True:
+        return _header_on_line(rows, later, options.header)
+    index = _table_start(rows, later)
+    if options.header is True:
+        return _fit(rows, later, index)
+    cells = [row.cells for row in rows[index + 1 :][:_HEADER_ROWS] if row.cells]
+    first = rows[index]
+    same = [row for row in cells if len(row) == first.width]
+    if first.cells and (not cells or same) and not _names_forced(first, options):
+        if not is_header(first.cells, same):
+            width, _ = _usual_width([*rows[index:], *later])
+            return _Header(index, False, width, width)
+    return _fit(rows, later, index)
+
+
+def _names_forced(row: SampleRow, options: ImportOptions) -> bool:
+    """The caller forces types of columns that this row names: it is the header."""
+    forced = {*options.types, *options.date_format}
+    return bool(forced) and forced <= set(column_names(row.cells or []))
+
+
+def _header_on_line(
+    rows: Sequence[SampleRow], later: Sequence[SampleRow], line: int
+) -> _Header:
+    for index, row in enumerate(rows):
+        if row.line == line:
+            return _fit(rows, later, index)
+    raise BadOption(f"There is no row to be the header on line {line}.")
+
+
+def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
+    """Return the index of the table's first row; what stands before is a preamble."""
+    width, _ = _usual_width([*rows, *later])
+    first = next((i for i, row in enumerate(rows) if row.width == width), 0)
+    if first == 0 or rows[0].cells is None or rows[0].width < 2:
+        return first
+    # The first row has another width: names for other columns, or a title above.
+    following = [row.cells for row in rows[first + 1 :][:_HEADER_ROWS] if row.cells]
+    candidate = rows[first].cells or []
+    if first == 1 and looks_like_header(candidate, following) is not True:
+        is_close = abs(rows[0].width - width) == 1
+        is_named = all(cell_class(cell) == "text" for cell in rows[0].cells[:-1])
+        return 0 if is_close and is_named else first
+    return first
+
+
+def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> _Header:
+    """Match the width of the header with that of the rows.
+
+    Raises:
+        HeaderWidth: Every row has more, or fewer, cells than the header has names.
+    """
+    names = rows[index].cells or []
+    data = [row for row in (*rows[index + 1 :], *later) if row.cells is not None]
+    width, _ = _usual_width(data) if data else (len(names), 0)
+    fitting = any(row.width == len(names) for row in data)
+    if width == len(names) or not data:
+        return _Header(index, True, len(names), len(names))
+    if width == len(names) + 1 and _ends_empty(data, width):
+        return _Header(index, True, width, len(names))
+    if width == len(names) - 1 and not names[-1].strip():
+        return _Header(index, True, width, width)
+    if fitting or len(data) < 2:
+        return _Header(index, True, len(names), len(names))
+    raise HeaderWidth(len(names), width)
+
+
+def _ends_empty(data: Sequence[SampleRow], width: int) -> bool:
+    return not any(row.cells[-1] for row in data if row.cells and row.width == width)
+
+
+def _names(row: SampleRow | None, header: _Header) -> list[str]:
+    if row is None:
+        return column_names([""] * header.kept)
+    return column_names((row.cells or [])[: header.kept])
+
+
+def _data_start(
+    sample: Sample, rows: Sequence[SampleRow], header: _Header
+) -> tuple[int, int]:
+    first = rows[header.index]
+    if not header.is_present:
+        return sample.offset + first.start, first.line
+    end = min(first.end + 1, len(sample.head))
+    lines = sample.head.count(sample.line_end.encode(), 0, end)
+    return sample.offset + end, sample.skipped + 1 + lines
+
+
+def _findings(
+    rows: Sequence[SampleRow], header: _Header, dialect: Dialect
+) -> list[Finding]:
+    findings: list[Finding] = []
+    if header.index:
+        findings.append(
+            Finding(
+                code="preamble",
+                message=f"{header.index} rows stand above the table; they were left out.",
+                lines=rows[header.index].line - 1,
+            )
+        )
+    if header.width > header.kept:
+        findings.append(
+            Finding(
+                code="trailing_delimiter",
+                message="Every row ends in a delimiter; the empty last cell was dropped.",
+            )
+        )
+    if dialect.spaced:
+        findings.append(
+            Finding(
+                code="space_after_delimiter",
+                message="The space after each delimiter was taken as part of it.",
+            )
+        )
+    return findings

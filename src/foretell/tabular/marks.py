@@ -1,0 +1,168 @@
+"""Line ends, delimiters and quotes of a block of text, found all at once.
+
+A quote may open a cell only after a delimiter or line end, and close it only before
+one. Quotes pair up from the first of the block, so a quote that cannot play the
+part its position in the pairing gives it marks the record where the pairing went
+wrong: the first line of that record is faulty, and the pairing starts afresh on the
+next line. A fault is found by bisection, so many faults stay cheap.
+"""
+
+from bisect import bisect_left
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.tabular.lenient import Dialect
+
+Positions = NDArray[np.int64]
+
+
+class Marks:
+    """Line ends, delimiters and quotes of one buffer, and the records they make."""
+
+    def __init__(
+        self, buffer: bytes, dialect: Dialect, at_end: bool, cell_bytes: int
+    ) -> None:
+        self._bytes = np.frombuffer(buffer, np.uint8)
+        self._dialect = dialect
+        self._at_end = at_end
+        self._cell_bytes = cell_bytes
+        self._eol = ord(dialect.line_end)
+        self.line_ends: Positions = self.find(self._eol)
+        self.faulty_starts: list[int] = []
+        self.spaced_openers: Positions | None = None
+        none = np.empty(0, np.int64)
+        self._openers: Positions = none
+        self._closers: Positions = none
+        self._stop = len(buffer)
+        if dialect.quote and dialect.quote.encode() in buffer:
+            self._pair_quotes(self.find(ord(dialect.quote)))
+
+    def find(self, byte: int) -> Positions:
+        """Return where a byte stands."""
+        return np.flatnonzero(self._bytes == byte)
+
+    def records(self) -> tuple[Positions, Positions, int]:
+        """Return start and end (without line end) of each record, and bytes used."""
+        ends = self.line_ends
+        if len(self._openers):
+            lo = np.searchsorted(ends, self._openers)
+            hi = np.searchsorted(ends, self._closers)
+            if (multi := hi > lo).any():
+                depth = np.zeros(len(ends) + 1, np.int64)
+                np.add.at(depth, lo[multi], 1)
+                np.add.at(depth, hi[multi], -1)
+                ends = ends[np.cumsum(depth[:-1]) == 0]
+        ends = ends[: np.searchsorted(ends, self._stop)]
+        size = len(self._bytes)
+        if self._at_end and (len(ends) == 0 or ends[-1] != size - 1):
+            ends = np.append(ends, size)
+        if len(ends) == 0:
+            return ends, ends, 0
+        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
+        return starts, ends, min(int(ends[-1]) + 1, size)
+
+    def cells_per_record(self, ends: Positions) -> Positions:
+        """Count the cells of each record, delimiters inside quotes left out."""
+        delimiters = self.find(ord(self._dialect.delimiter))
+        counts = np.diff(np.searchsorted(delimiters, ends), prepend=0)
+        if len(self._openers):
+            inside = np.searchsorted(delimiters, self._closers) - np.searchsorted(
+                delimiters, self._openers
+            )
+            touched = inside > 0
+            record = np.searchsorted(ends, self._openers[touched])
+            within = record < len(ends)
+            counts = counts - np.bincount(
+                record[within],
+                weights=inside[touched][within],
+                minlength=len(ends),
+            ).astype(np.int64)
+        return counts + 1
+
+    def is_blank(self, starts: Positions, ends: Positions) -> NDArray[np.bool_]:
+        """Return which records are empty lines."""
+        size = ends - starts
+        blank = size == 0
+        single = np.flatnonzero(size == 1)
+        blank[single] = self._bytes[starts[single]] == 13
+        return blank
+
+    def _may_open(self, quotes: Positions) -> NDArray[np.bool_]:
+        before = self._bytes[np.maximum(quotes - 1, 0)]
+        delimiter = ord(self._dialect.delimiter)
+        fits = (before == delimiter) | (before == self._eol) | (quotes == 0)
+        if self._dialect.spaced:
+            second = self._bytes[np.maximum(quotes - 2, 0)]
+            fits |= (before == 32) & (second == delimiter) & (quotes >= 2)
+        return fits
+
+    def _may_close(self, quotes: Positions) -> NDArray[np.bool_]:
+        last = len(self._bytes) - 1
+        after = self._bytes[np.minimum(quotes + 1, last)]
+        second = self._bytes[np.minimum(quotes + 2, last)]
+        fits = (after == ord(self._dialect.delimiter)) | (after == self._eol)
+        fits |= (after == 13) & ((second == self._eol) | (quotes + 1 == last))
+        return fits | (quotes == last)
+
+    def _pair_quotes(self, quotes: Positions) -> None:
+        touching = np.flatnonzero(np.diff(quotes) == 1)
+        bad_opener, bad_closer = ~self._may_open(quotes), ~self._may_close(quotes)
+        bad_opener[touching + 1] = False
+        bad_closer[touching] = False
+        is_even = np.arange(len(quotes)) % 2 == 0
+        # First bad quote at or after an index, for either parity of the opener.
+        bad = [
+            np.flatnonzero(np.where(is_even, bad_opener, bad_closer)).tolist(),
+            np.flatnonzero(np.where(is_even, bad_closer, bad_opener)).tolist(),
+        ]
+        runs: list[tuple[int, int]] = []
+        first, total = 0, len(quotes)
+        while first < total:
+            known = bad[first % 2]
+            at = bisect_left(known, first)
+            fault = known[at] if at < len(known) else total
+            if fault == total and (total - first) % 2 == 0:
+                runs.append((first, total))
+                break
+            opener = min(fault, total - 1)
+            opener -= (opener - first) % 2
+            start, run_end = self._record_start(quotes, first, opener)
+            runs.append((first, run_end))
+            if fault == total and self._may_continue(quotes, opener):
+                self._stop = start
+                break
+            line = int(np.searchsorted(self.line_ends, start))
+            if line == len(self.line_ends) and not self._at_end:
+                self._stop = start
+                break
+            self.faulty_starts.append(start)
+            if line == len(self.line_ends):
+                break
+            first = int(np.searchsorted(quotes, self.line_ends[line]))
+        self._openers = np.concatenate([quotes[a:b:2] for a, b in runs])
+        self._closers = np.concatenate([quotes[a + 1 : b : 2] for a, b in runs])
+        if self._dialect.spaced:
+            before = self._bytes[np.maximum(self._openers - 1, 0)]
+            self.spaced_openers = self._openers[before == 32]
+
+    def _may_continue(self, quotes: Positions, opener: int) -> bool:
+        """Whether an open quote at the end of the buffer may be closed later."""
+        size = len(self._bytes)
+        return not self._at_end and size - int(quotes[opener]) <= self._cell_bytes
+
+    def _record_start(
+        self, quotes: Positions, first: int, opener: int
+    ) -> tuple[int, int]:
+        """Return where the record of a faulty quote starts, and the run before it.
+
+        Walks back over the quoted cells of the record to the line end before it.
+        """
+        while True:
+            floor = int(quotes[opener - 1]) if opener > first else -1
+            at = int(np.searchsorted(self.line_ends, quotes[opener])) - 1
+            if at >= 0 and int(self.line_ends[at]) > floor:
+                return int(self.line_ends[at]) + 1, opener
+            if opener == first:
+                return 0, first
+            opener -= 2

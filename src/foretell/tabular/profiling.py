@@ -1,0 +1,277 @@
+"""Statistics of a stored version, column by column.
+
+One column at a time is held in memory, as 8-byte numbers: a number column by its
+values, a text column by 64-bit hashes of its texts. So counts are exact (two texts
+sharing a hash among ten million has odds of about one in 400,000) and a version much
+larger than memory can still be profiled. NaN and infinite values are left out of the
+statistics and counted.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from foretell.core.columns import ColumnType
+from foretell.tabular.reading import count
+from foretell.tabular.stored import Parts, exactly, schema_of
+
+_QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+_BINS = 30
+_TOP = 20
+_LONGEST_VALUE = 200
+
+
+class Histogram(msgspec.Struct):
+    """Counts between edges; a bin holds its lower edge, the last one both."""
+
+    edges: list[Any]
+    counts: list[int]
+
+
+class TopValue(msgspec.Struct):
+    """A frequent value; texts are cut at 200 characters."""
+
+    value: Any
+    count: int
+
+
+class ColumnProfile(msgspec.Struct, kw_only=True):
+    """What one column holds.
+
+    Attributes:
+        nulls: Cells without a value.
+        nan, infinite: Float cells that are no finite number; the statistics below
+            leave them out.
+        distinct: Different values, nulls left out; null for nested columns.
+        min, max: In the column's own type: whole numbers exact, decimals as text,
+            times in ISO form.
+        mean, std: Of the numbers; `std` is the sample's (n - 1), null below two.
+        quantiles: Value by share, such as "0.5"; linear between neighbours for
+            numbers, the lower neighbour for times.
+        histogram: For numbers and times.
+        top: The most frequent values, for the other types.
+    """
+
+    name: str
+    type: ColumnType
+    nulls: int
+    nan: int = 0
+    infinite: int = 0
+    distinct: int | None = None
+    min: Any = None
+    max: Any = None
+    mean: float | None = None
+    std: float | None = None
+    quantiles: dict[str, Any] | None = None
+    histogram: Histogram | None = None
+    top: list[TopValue] | None = None
+
+
+class Profile(msgspec.Struct, kw_only=True):
+    """Statistics of the rows that match."""
+
+    rows: int
+    columns: list[ColumnProfile]
+
+
+def profile(parts: Parts, where: pl.Expr | None = None) -> Profile:
+    """Compute the statistics of every column over the matching rows."""
+    scan = pl.scan_parquet([part.path for part in parts])
+    scan = scan if where is None else scan.filter(where)
+    columns = [
+        _profile_column(scan, name, dtype) for name, dtype in schema_of(parts).items()
+    ]
+    return Profile(rows=count(parts, where).count, columns=columns)
+
+
+def column_type(dtype: pl.DataType) -> ColumnType:
+    """Return the public type of a polars type."""
+    if dtype.is_integer():
+        return ColumnType.INTEGER
+    if dtype.is_float():
+        return ColumnType.FLOAT
+    if dtype.is_decimal():
+        return ColumnType.DECIMAL
+    by_class: Mapping[type[pl.DataType], ColumnType] = {
+        pl.Boolean: ColumnType.BOOLEAN,
+        pl.Date: ColumnType.DATE,
+        pl.Time: ColumnType.TIME,
+        pl.Datetime: ColumnType.TIMESTAMP,
+        pl.Duration: ColumnType.DURATION,
+        pl.Binary: ColumnType.BINARY,
+        pl.List: ColumnType.LIST,
+        pl.Array: ColumnType.LIST,
+        pl.Struct: ColumnType.STRUCT,
+    }
+    return by_class.get(type(dtype), ColumnType.TEXT)
+
+
+def _profile_column(scan: pl.LazyFrame, name: str, dtype: pl.DataType) -> ColumnProfile:
+    if dtype.is_numeric() or dtype.is_temporal():
+        return _profile_numbers(scan, name, dtype)
+    if dtype.is_nested() or isinstance(dtype, pl.Binary):
+        nulls = scan.select(exactly(name).null_count()).collect(engine="streaming")
+        return ColumnProfile(
+            name=name, type=column_type(dtype), nulls=int(nulls.item())
+        )
+    return _profile_values(scan, name, dtype)
+
+
+# --- numbers and times -----------------------------------------------------------
+
+
+def _profile_numbers(
+    scan: pl.LazyFrame, name: str, dtype: pl.DataType
+) -> ColumnProfile:
+    cell = exactly(name)
+    stored = cell.to_physical() if dtype.is_temporal() else cell
+    cells = scan.select(stored.alias("c")).collect(engine="streaming").to_series()
+    found = ColumnProfile(name=name, type=column_type(dtype), nulls=cells.null_count())
+    cells = cells.drop_nulls()
+    if dtype.is_float():
+        found.nan = int(cells.is_nan().sum())
+        found.infinite = int(cells.is_infinite().sum())
+        cells = cells.filter(cells.is_finite())
+    found.distinct = cells.n_unique()
+    if cells.is_empty():
+        return found
+    found.min, found.max = _public(cells.min(), dtype), _public(cells.max(), dtype)
+    _add_moments(found, cells, dtype)
+    ordered = cells.cast(pl.Float64).sort().to_numpy()
+    found.quantiles = _quantiles(cells, ordered, dtype)
+    found.histogram = _histogram(ordered, dtype, cells)
+    return found
+
+
+def _add_moments(found: ColumnProfile, cells: pl.Series, dtype: pl.DataType) -> None:
+    if dtype.is_temporal():
+        return
+    numbers = cells.cast(pl.Float64)
+    found.mean = _finite(numbers.mean())
+    found.std = _finite(numbers.std()) if len(numbers) > 1 else None
+
+
+def _finite(value: Any) -> float | None:
+    """A sum of huge numbers may overflow; JSON has no infinity."""
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _quantiles(
+    cells: pl.Series, ordered: NDArray[np.float64], dtype: pl.DataType
+) -> dict[str, Any]:
+    if dtype.is_temporal():
+        exact = cells.sort()
+        last = len(exact) - 1
+        return {str(q): _public(exact[int(q * last)], dtype) for q in _QUANTILES}
+    values = _linear_quantiles(ordered)
+    return {str(q): _finite(v) for q, v in zip(_QUANTILES, values, strict=True)}
+
+
+def _linear_quantiles(ordered: NDArray[np.float64]) -> list[float]:
+    """Return quantiles of sorted numbers, without overflow between huge neighbours."""
+    at = np.array(_QUANTILES) * (len(ordered) - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(ordered) - 1)
+    share = at - low
+    return (ordered[low] * (1 - share) + ordered[high] * share).tolist()  # type: ignore[no-any-return]
+
+
+def _histogram(
+    ordered: NDArray[np.float64], dtype: pl.DataType, cells: pl.Series
+) -> Histogram:
+    low, high = float(ordered[0]), float(ordered[-1])
+    bins = _BINS if high > low else 1
+    if not dtype.is_float() and not dtype.is_decimal():
+        bins = int(min(bins, max(high - low, 1)))
+    share = np.arange(bins + 1) / bins
+    edges = low * (1 - share) + high * share
+    edges[0], edges[-1] = low, high
+    below = np.searchsorted(ordered, edges[1:-1], side="left")
+    counts = np.diff(np.concatenate(([0], below, [len(ordered)])))
+    is_time = dtype.is_temporal()
+    shown = [_public(round(e), dtype) if is_time else e for e in edges.tolist()]
+    return Histogram(edges=shown, counts=counts.tolist())
+
+
+def _public(value: Any, dtype: pl.DataType) -> Any:
+    """Return a stored number as the JSON value of its type."""
+    if value is None or dtype.is_integer():
+        return value
+    if dtype.is_float():
+        return float(value)
+    if dtype.is_decimal():
+        return str(value)
+    cell = pl.Series([int(value)]).cast(_physical(dtype)).cast(dtype)
+    return _iso(cell, dtype)
+
+
+def _physical(dtype: pl.DataType) -> pl.DataType:
+    return pl.Int32() if isinstance(dtype, pl.Date) else pl.Int64()
+
+
+def _iso(cell: pl.Series, dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Duration):
+        return str(cell.dt.to_string("iso")[0])
+    if isinstance(dtype, pl.Date):
+        return str(cell.dt.strftime("%Y-%m-%d")[0])
+    if isinstance(dtype, pl.Time):
+        return str(cell.dt.strftime("%H:%M:%S%.f")[0])
+    zone = "Z" if isinstance(dtype, pl.Datetime) and dtype.time_zone else ""
+    if zone:
+        cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return str(cell.dt.strftime("%Y-%m-%dT%H:%M:%S%.f")[0]) + zone
+
+
+# --- texts and booleans ----------------------------------------------------------
+
+
+def _profile_values(scan: pl.LazyFrame, name: str, dtype: pl.DataType) -> ColumnProfile:
+    cell = exactly(name)
+    is_text = isinstance(dtype, pl.String)
+    hashed = cell.hash().alias("h")
+    known = scan.filter(cell.is_not_null())
+    counts = (
+        known.select(hashed)
+        .group_by("h")
+        .len()
+        .select(
+            distinct=pl.len(),
+            top=pl.col("h").top_k_by("len", _TOP).implode(),
+            filled=pl.col("len").sum(),
+        )
+        .collect(engine="streaming")
+    )
+    facts = scan.select(
+        nulls=cell.null_count(),
+        low=cell.min() if is_text else pl.lit(None),
+        high=cell.max() if is_text else pl.lit(None),
+    ).collect(engine="streaming")
+    hashes = counts["top"].explode().drop_nulls()
+    top = (
+        known.select(cell.alias("value"))
+        .filter(pl.col("value").hash().is_in(hashes.implode()))
+        .group_by("value")
+        .len("count")
+        .sort(["count", "value"], descending=[True, False])
+        .head(_TOP)
+        .collect(engine="streaming")
+    )
+    return ColumnProfile(
+        name=name,
+        type=column_type(dtype),
+        nulls=int(facts["nulls"][0]),
+        distinct=int(counts["distinct"][0]),
+        min=_shortened(facts["low"][0]),
+        max=_shortened(facts["high"][0]),
+        top=[TopValue(_shortened(value), number) for value, number in top.iter_rows()],
+    )
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        return value[:_LONGEST_VALUE] + "…"
+    return value

@@ -1,0 +1,1 @@
+"""The documentation names what the code has, and its links lead somewhere."""

@@ -1,0 +1,112 @@
+"""Settings: one line for each wrong name, secrets never shown."""
+
+import os
+
+import pytest
+
+from foretell.settings import SettingsError, load_settings, mask_url
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("FORETELL_"):
+            monkeypatch.delenv(name)
+
+
+def test_every_default_works_without_any_setting():
+    settings = load_settings()
+    assert settings.port == 8000
+    assert settings.database_address.startswith("sqlite+aiosqlite:////")
+    assert "127.0.0.1" in settings.hosts
+
+
+def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
+    monkeypatch.setenv("FORETELL_PORT", "abc")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.detail.startswith("FORETELL_PORT: ")
+    assert "\n" not in caught.value.detail
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one(monkeypatch):
+    monkeypatch.setenv("FORETELL_DATABSE_URL", "x")
+    with pytest.raises(SettingsError, match="Did you mean FORETELL_DATABASE_URL"):
+        load_settings()
+
+
+def test_an_unknown_name_in_a_file_is_refused_too(tmp_path):
+    (tmp_path / "foretell.toml").write_text('prot = 8001\nhost = "0.0.0.0"\n')
+    with pytest.raises(SettingsError, match=r"foretell\.toml: prot.*port"):
+        load_settings()
+
+
+def test_names_of_the_command_line_are_known(monkeypatch):
+    monkeypatch.setenv("FORETELL_URL", "http://127.0.0.1:8000")
+    monkeypatch.setenv("FORETELL_API_KEY", "ftl_x")
+    assert load_settings().port == 8000
+
+
+def test_the_environment_wins_over_dotenv_and_that_over_toml(tmp_path, monkeypatch):
+    (tmp_path / "foretell.toml").write_text('port = 1\nhost = "h1"\nsignup = "open"\n')
+    (tmp_path / ".env").write_text("FORETELL_PORT=2\nFORETELL_HOST=h2\n")
+    monkeypatch.setenv("FORETELL_PORT", "3")
+    settings = load_settings()
+    assert (settings.port, settings.host, settings.signup) == (3, "h2", "open")
+
+
+def test_a_secret_can_stand_in_a_file(tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("k" * 40 + "\n")
+    monkeypatch.setenv("FORETELL_SECRET_KEY_FILE", str(tmp_path / "key"))
+    settings = load_settings()
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == "k" * 40
+
+
+def test_a_short_secret_is_refused_without_being_shown(monkeypatch):
+    monkeypatch.setenv("FORETELL_SECRET_KEY", "hunter2")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "32 bytes" in caught.value.detail
+    assert "hunter2" not in caught.value.detail
+
+
+def test_production_wants_a_secret_of_its_own(monkeypatch):
+    monkeypatch.setenv("FORETELL_ENV", "production")
+    with pytest.raises(SettingsError, match="SECRET_KEY"):
+        load_settings()
+
+
+def test_wildcard_origins_are_refused(monkeypatch):
+    monkeypatch.setenv("FORETELL_CORS_ORIGINS", "*")
+    with pytest.raises(SettingsError, match="FORETELL_CORS_ORIGINS"):
+        load_settings()
+
+
+def test_masked_settings_hold_no_secret(monkeypatch):
+    monkeypatch.setenv("FORETELL_SECRET_KEY", "s" * 40)
+    monkeypatch.setenv(
+        "FORETELL_DATABASE_URL", "postgres://me:hunter2@db/x?password=hunter3"
+    )
+    shown = str(load_settings().masked())
+    for secret in ("s" * 40, "hunter2", "hunter3"):
+        assert secret not in shown
+    assert "postgres://me:********@db/x" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("postgres://h/x", "postgresql+asyncpg://h/x"),
+        ("postgresql://h/x", "postgresql+asyncpg://h/x"),
+        ("mysql://h/x", "mysql+asyncmy://h/x"),
+        ("mysql+aiomysql://h/x", "mysql+aiomysql://h/x"),
+    ],
+)
+def test_database_urls_get_their_driver(given, made):
+    assert load_settings(database_url=given).database_address == made
+
+
+def test_the_password_of_a_url_is_masked_even_with_a_colon():
+    assert "pa:ss" not in mask_url("redis://u:pa:ss@h:6379/0")
