@@ -115,7 +115,6 @@ CALLED = frozenset(
 # do nothing but copy the state.
 _KINDS = (
     "sklearn.base.BaseEstimator",
-    "sklearn.callback._scoring_monitor.ScoringMonitor",
     "sklearn.gaussian_process.kernels.Hyperparameter",
     "sklearn.gaussian_process.kernels.Kernel",
     "sklearn.cluster._birch._CFNode",

@@ -50,7 +50,8 @@ def is_hostile(module: str, name: str) -> bool:
     if is_own_code(module) or name in _LOADERS:
         return True
     if root in _HARMLESS_STDLIB:
-        return name in ("reduce", "_run_code")
+        # A method reached through its class does something; a class only is.
+        return name == "reduce" or ("." in name and root != "__main__")
     return root in sys.stdlib_module_names or root in (
         "pip",
         "setuptools",

@@ -158,6 +158,8 @@ class Machine:
                 self._check_frame(argument)
                 self._step(opcode.name, argument)
         except Refused as refusal:
+            if refusal.code == "truncated":
+                self._position = self._file.tell()
             raise _Located(refusal, self._opcode, self._position) from refusal
         except (ValueError, IndexError, TypeError, MemoryError) as error:
             broken = Refused("malformed", "The file is not a well-formed pickle.")
@@ -451,6 +453,9 @@ class Machine:
 
     def _check_state(self, target: Made, state: Any) -> None:
         self._store(state)
+        if _is_distribution(target.of) and not isinstance(state, Pairs):
+            # scipy makes a call of another form of state, with code in it.
+            raise Refused("state", "A distribution carries code.", str(target.of))
         parts = state if isinstance(state, tuple) else (state,)
         if isinstance(state, tuple) and _is_slot_state(state) and _is_python(target.of):
             raise Refused("state", "A state sets attributes by name.", str(target.of))
@@ -466,6 +471,9 @@ class Machine:
                 raise Refused("state", f"A state sets {key}.", str(target.of))
             if key == "_sklearn_version" and isinstance(value, str):
                 self._findings.libraries.setdefault("scikit-learn", value[:40])
+            if key == "input" and value in ("filename", "file"):
+                message = "The model opens the files that requests name."
+                raise Refused("state", message, str(target.of))
             if key == "_parse_arg_template" and value != _template_of(target.of):
                 raise Refused("state", "A distribution carries code.", str(target.of))
 
@@ -605,6 +613,13 @@ def _is_python(name: Name) -> bool:
 
 def _is_slot_state(state: tuple[Any, ...]) -> bool:
     return len(state) == 2 and isinstance(state[1], Pairs)
+
+
+def _is_distribution(name: Name) -> bool:
+    """True for scipy's distributions, whose __setstate__ executes a template."""
+    found = find(name.module, name.name)
+    kind = find("scipy.stats._distn_infrastructure", "rv_generic")
+    return isinstance(found, type) and kind is not None and issubclass(found, kind)
 
 
 def _template_of(name: Name) -> str | None:

@@ -36,7 +36,7 @@ from foretell.models.signature import (
 )
 from foretell.plugins.engines.native import NativePredictor
 from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
-from foretell.plugins.flavours.sklearn_trees import BrokenTree, check_trees, thresholds
+from foretell.plugins.flavours.sklearn_trees import BrokenTree, all_parts, check_trees, thresholds
 
 _FIRST_OPCODES = b"(]}c\x80"
 
@@ -175,13 +175,9 @@ def _sentence(message: Warning | str) -> str:
 
 def _one_thread(model: Any) -> None:
     """A host serves many calls; one call must not start a pool of threads."""
-    try:
-        params = model.get_params(deep=True)
-    except (AttributeError, TypeError, ValueError):
-        return
-    for name, value in params.items():
-        if name.split("__")[-1] == "n_jobs" and value not in (None, 1):
-            model.set_params(**{name: 1})
+    for part in all_parts(model):
+        if getattr(part, "n_jobs", None) not in (None, 1):
+            part.n_jobs = 1
 
 
 def _names_of(model: Any, given: Sequence[str] | None) -> tuple[list[str], bool]:
