@@ -7,17 +7,19 @@ submitted and not when it runs.
 """
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from foretell.core.principal import Principal
 from foretell.errors import FieldError
-from foretell.jobs.errors import TaskArgumentsInvalid, TaskUnknown
+from foretell.jobs.errors import TaskArgumentsInvalid, TaskFailed, TaskUnknown
 
+MAX_DEPTH = 20
 Function = TypeVar("Function", bound=Callable[..., Any])
 # `(unit of work, caller, arguments)`: raises when an object that the arguments name
 # does not exist for the caller.
@@ -91,8 +93,20 @@ class Task:
             ) from None
 
     def stored(self, args: BaseModel) -> dict[str, Any]:
-        """Arguments as the JSON object that the job's row keeps."""
-        return dict(args.model_dump(mode="json"))
+        """Arguments as the JSON object that the job's row keeps.
+
+        Raises:
+            TaskArgumentsInvalid: They hold what not every database can store.
+        """
+        plain = dict(args.model_dump(mode="json"))
+        fault = unstorable(plain)
+        if fault is not None:
+            pointer, message = fault
+            raise TaskArgumentsInvalid(
+                f"The arguments of {self.name!r} cannot be stored.",
+                errors=[FieldError(f"/args{pointer}", message, "unstorable")],
+            )
+        return plain
 
     def load(self, version: int, stored: Mapping[str, Any]) -> BaseModel:
         """Read arguments back, from an older version too."""
@@ -209,5 +223,45 @@ def _model_of(
 
 
 def jsonable(value: Any) -> Any:
-    """A task's answer as JSON: models and dates become plain, NaN becomes null."""
-    return to_jsonable_python(value, inf_nan_mode="null")
+    """A task's answer as JSON: models and dates become plain, NaN becomes null.
+
+    Raises:
+        TaskFailed: It cannot be JSON, or not on every database.
+    """
+    try:
+        # Through text and back, since only the text form replaces NaN.
+        plain = from_json(to_json(value, inf_nan_mode="null"))
+    except (PydanticSerializationError, ValueError) as error:
+        raise TaskFailed("The task's result is not JSON.") from error
+    fault = unstorable(plain)
+    if fault is not None:
+        raise TaskFailed(f"The task's result cannot be stored: it {fault[1]}.")
+    return plain
+
+
+def unstorable(
+    value: Any, pointer: str = "", depth: int = MAX_DEPTH
+) -> tuple[str, str] | None:
+    """What keeps JSON out of some database: NUL and half surrogate pairs
+    (PostgreSQL), NaN and infinity (all), more than 31 levels (MariaDB).
+
+    Returns:
+        Pointer and words of the first fault, or `None`.
+    """
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            return pointer, "holds a NUL character or half a surrogate pair"
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else (pointer, "is not a finite number")
+    if not isinstance(value, dict | list):
+        return None
+    if depth == 0:
+        return pointer, f"is nested more than {MAX_DEPTH} levels deep"
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in pairs:
+        below = f"{pointer}/{_escaped(key)}"
+        fault = unstorable(str(key), below) or unstorable(item, below, depth - 1)
+        if fault is not None:
+            return fault
+    return None

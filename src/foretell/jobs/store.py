@@ -191,10 +191,11 @@ class JobStore:
             await self._session.scalars(changed.order_by(Job.changed_at).limit(limit))
         )
         missing = set(job_ids) - {job.id for job in rows}
-        if missing:
-            named = select(Job).where(Job.id.in_(sorted(missing)))
-            rows += await self._session.scalars(named)
-        return rows
+        return rows + await self.find_many(sorted(missing)) if missing else rows
+
+    async def find_many(self, job_ids: Sequence[str]) -> list[Job]:
+        statement = select(Job).where(Job.id.in_(job_ids))
+        return list(await self._session.scalars(statement))
 
     async def cancel(self, job_id: str) -> None:
         """End a queued job now; ask the worker of a running one to stop."""

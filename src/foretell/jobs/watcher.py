@@ -1,0 +1,182 @@
+"""One look at the jobs table for everybody in this process who waits or watches.
+
+However many event streams and `Prefer: wait` requests there are, one task reads
+what changed, at most every 20 ms when something rings and every 100 ms otherwise,
+and only while somebody listens. The row is the truth: a wake-up that is lost, or a
+listener that was away, only means a later look.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from foretell.core.clock import Clock, SystemClock
+from foretell.core.db import Database
+from foretell.core.logs import get_logger
+from foretell.errors import Conflict, Unavailable
+from foretell.http.state import Outcome
+from foretell.jobs.doorbell import Listener, socket_folder
+from foretell.jobs.failures import problem_of
+from foretell.jobs.store import JobStore
+from foretell.jobs.tables import Job, JobState
+
+# A change is stamped when its statement runs and seen when its transaction commits;
+# completions and submissions are stamped last, so this is long.
+SLACK_SECONDS = 5.0
+_INTERVAL_SECONDS = 0.1
+_SHORTEST_SECONDS = 0.02
+_WITHOUT_DATABASE_SECONDS = 1.0
+log = get_logger(__name__)
+
+
+class JobCancelled(Conflict):
+    """The job was cancelled, so what it should have made does not exist."""
+
+    slug = "job-cancelled"
+
+
+class Subscription:
+    """What one listener has not yet seen. Changes of one job coalesce.
+
+    Args:
+        job_id: The one job it is about; `None`: all of them.
+        after: Position of that job (`seq`) that the listener knows already.
+    """
+
+    def __init__(self, job_id: str | None, after: int = -1) -> None:
+        self.job_id = job_id
+        self._seen: dict[str, int] = {} if job_id is None else {job_id: after}
+        self._pending: dict[str, Job] = {}
+        self._news = asyncio.Event()
+
+    def offer(self, jobs: list[Job]) -> None:
+        """Take over what is new of the jobs that just changed."""
+        for job in jobs:
+            if self.job_id not in (None, job.id):
+                continue
+            if job.seq > self._seen.get(job.id, -1):
+                self._seen[job.id] = job.seq
+                self._pending[job.id] = job
+        if self.job_id is None:
+            # Whatever leaves the window comes back only with a higher position.
+            current = {job.id for job in jobs}
+            self._seen = {k: v for k, v in self._seen.items() if k in current}
+        if self._pending:
+            self._news.set()
+
+    async def take(self, seconds: float) -> list[Job]:
+        """News in the order they came; nothing when the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return []
+        self._news.clear()
+        jobs, self._pending = list(self._pending.values()), {}
+        return jobs
+
+
+class Watcher:
+    """Tells listeners of this process about jobs; the `Waiter` of `http`."""
+
+    def __init__(
+        self, database: Database, data_dir: Path, clock: Clock | None = None
+    ) -> None:
+        self._database = database
+        self._data_dir = data_dir
+        self._clock = clock or SystemClock()
+        self._subscriptions: set[Subscription] = set()
+        self._rung = asyncio.Event()
+        self._listener: Listener | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Watcher":
+        self._listener = Listener(
+            socket_folder(self._data_dir), "server", self._rung.set
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+
+    @contextmanager
+    def subscribed(self, job_id: str | None, after: int = -1) -> Iterator[Subscription]:
+        """Listen; the first news about one job is its state now, if it is newer
+        than `after`."""
+        subscription = Subscription(job_id, after)
+        self._subscriptions.add(subscription)
+        self._rung.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    async def wait(self, job_id: str, seconds: float) -> Outcome | None:
+        """How the job ended, or `None` when the time is over first."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        with self.subscribed(job_id) as subscription:
+            while (left := until - loop.time()) > 0:
+                for job in await subscription.take(left):
+                    if JobState(job.state).is_final:
+                        return outcome_of(job)
+        return None
+
+    async def changed_after(self, moment: float) -> list[Job]:
+        """Jobs that changed since a listener was here last, the oldest change first.
+
+        Args:
+            moment: `changed_at` of the last job it was told of.
+        """
+        async with self._database.reading() as session:
+            store = JobStore(session, self._clock)
+            return await store.changed_since(moment - SLACK_SECONDS, ())
+
+    async def _watch(self) -> None:
+        while self._subscriptions:
+            self._rung.clear()
+            try:
+                changed = await self._changed()
+            except Unavailable:
+                log.warning("jobs.watch_without_database")
+                await asyncio.sleep(_WITHOUT_DATABASE_SECONDS)
+                continue
+            for subscription in list(self._subscriptions):
+                subscription.offer(changed)
+            await asyncio.sleep(_SHORTEST_SECONDS)
+            try:
+                async with asyncio.timeout(_INTERVAL_SECONDS - _SHORTEST_SECONDS):
+                    await self._rung.wait()
+            except TimeoutError:
+                continue
+
+    async def _changed(self) -> list[Job]:
+        named = {s.job_id for s in self._subscriptions if s.job_id is not None}
+        wants_all = any(s.job_id is None for s in self._subscriptions)
+        async with self._database.reading() as session:
+            store = JobStore(session, self._clock)
+            if not wants_all:
+                return await store.find_many(sorted(named))
+            since = await store.database_clock() - SLACK_SECONDS
+            return await store.changed_since(since, sorted(named))
+
+
+def outcome_of(job: Job) -> Outcome:
+    """What a caller who waited for the job is told."""
+    if job.state == JobState.SUCCEEDED:
+        return Outcome(True, job.target, None)
+    problem = job.error or problem_of(JobCancelled("The job was cancelled."))
+    return Outcome(False, None, problem)
