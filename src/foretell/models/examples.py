@@ -38,7 +38,8 @@ def _read(path: Path, head: bytes) -> pd.DataFrame:
         import pyarrow.parquet as pq
 
         batches = pq.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
-        return next(batches).to_pandas()
+        frame: pd.DataFrame = next(batches).to_pandas()
+        return frame
     if head.lstrip()[:1] in (b"[", b"{"):
         return _from_json(path.read_bytes())
     return pd.read_csv(

@@ -269,7 +269,7 @@ def _compare_single(
     rows = list(zip(*probes.columns.values(), strict=True))
     for index in range(0, len(rows), max(1, len(rows) // 50)):
         label, _ = predictor.predict_one(rows[index])
-        wanted = given.predictions[index].tolist()
+        wanted = given.predictions[index : index + 1].tolist()[0]
         if label != wanted and not _close(label, wanted):
             return msgspec.structs.replace(
                 report, accepted=False, reason="One row alone is answered differently."

@@ -56,12 +56,15 @@ class EngineSpec(msgspec.Struct, frozen=True):
     Attributes:
         engine: `onnxruntime`, `linear` or `native`.
         scores: What the scores of this model are.
-        classes: The labels in their own types; empty for regressors. One list per
-            output for models with several outputs (then `size` is set).
+        classes: The labels in their own types; empty for regressors.
         feeds: The engine's input tensors (ONNX Runtime only).
         label: Name of the output with the predictions; `score` of the scores.
         raw_labels: The labels as the graph gives them, in the order of `classes`,
             where they differ from `classes` (True comes out as 1).
+        score_column: The one column of the scores that counts: graphs give a
+            decision between two classes twice, with both signs.
+        size: Number of values a prediction has, if it is a list.
+        output_classes: Classes of each output, for classifiers with several.
         is_inline: The API process may run it; otherwise only the model host.
     """
 
@@ -72,6 +75,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
     label: str = ""
     score: str | None = None
     raw_labels: list[Scalar] | None = None
+    score_column: int | None = None
     size: int | None = None
     output_classes: list[list[Scalar]] | None = None
     is_inline: bool = True

@@ -36,8 +36,12 @@ class ModelStore:
 
     # --- models ------------------------------------------------------------------
 
-    async def find(self, name: str) -> Model | None:
+    async def find(self, name: str, *, lock: bool = False) -> Model | None:
+        """The model of that name; `lock` holds it until the transaction ends."""
         statement = select(Model).where(Model.name == name)
+        if lock:  # BEGIN IMMEDIATE has done it on SQLite, which ignores FOR UPDATE
+            statement = statement.with_for_update()
+            statement = statement.execution_options(populate_existing=True)
         return (await self._session.scalars(statement)).one_or_none()
 
     async def find_by_id(self, model_id: str) -> Model | None:

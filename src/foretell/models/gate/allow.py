@@ -36,7 +36,23 @@ class Use(Flag):
 
 _VALUE_TYPES = frozenset(
     f"builtins.{name}"
-    for name in ["bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set", "slice", "str", "tuple"]
+    for name in [
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "object",
+        "range",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+    ]
 )
 _STORED = frozenset(
     {
@@ -99,7 +115,6 @@ CALLED = frozenset(
 # do nothing but copy the state.
 _KINDS = (
     "sklearn.base.BaseEstimator",
-    "sklearn.callback._scoring_monitor.ScoringMonitor",
     "sklearn.gaussian_process.kernels.Hyperparameter",
     "sklearn.gaussian_process.kernels.Kernel",
     "sklearn.cluster._birch._CFNode",
@@ -156,9 +171,22 @@ _STATE_READERS = frozenset(
         "lightgbm.basic.Booster",
     }
 )
-_LIBRARIES = frozenset(["lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"])
+_LIBRARIES = frozenset(
+    ["lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"]
+)
 _SHUT = frozenset(
-    ["conftest", "ctypeslib", "datasets", "distutils", "externals", "f2py", "setup", "test", "testing", "tests"]
+    [
+        "conftest",
+        "ctypeslib",
+        "datasets",
+        "distutils",
+        "externals",
+        "f2py",
+        "setup",
+        "test",
+        "testing",
+        "tests",
+    ]
 )
 # Functions an estimator keeps as a parameter and calls with arrays only.
 _STORED_FUNCTIONS = (

@@ -6,6 +6,7 @@ refused after a few megabytes of it.
 """
 
 import bz2
+import importlib
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -101,11 +102,11 @@ def _decompressor(compression: str) -> Any:
         return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY_BYTES)
     if compression == "lz4":
         try:
-            from lz4.frame import LZ4FrameDecompressor
+            frame = importlib.import_module("lz4.frame")
         except ImportError as error:
             raise BadContainer(
                 "The file is packed with lz4, which is not installed here; "
                 "save it with compress=3 instead."
             ) from error
-        return LZ4FrameDecompressor()
+        return frame.LZ4FrameDecompressor()
     raise BadContainer(f"Unknown compression {compression!r}.")

@@ -14,7 +14,25 @@ _OWN_CODE = frozenset(
         "types",
     }
 )
-_LOADERS = ["fromfile", "fromregex", "genfromtxt", "load", "loads", "loadtxt", "memmap", "open_memmap", "read_clipboard", "read_pickle", "runstring", "save", "savetxt", "savez", "to_pickle", "DMatrix", "Memory"]
+_LOADERS = [
+    "fromfile",
+    "fromregex",
+    "genfromtxt",
+    "load",
+    "loads",
+    "loadtxt",
+    "memmap",
+    "open_memmap",
+    "read_clipboard",
+    "read_pickle",
+    "runstring",
+    "save",
+    "savetxt",
+    "savez",
+    "to_pickle",
+    "DMatrix",
+    "Memory",
+]
 # Standard-library things that an honest notebook may leave in a model.
 _HARMLESS_STDLIB = frozenset(
     {"enum", "dataclasses", "pathlib", "zoneinfo", "__main__", "functools", "re"}
@@ -32,7 +50,8 @@ def is_hostile(module: str, name: str) -> bool:
     if is_own_code(module) or name in _LOADERS:
         return True
     if root in _HARMLESS_STDLIB:
-        return name in ("reduce", "_run_code")
+        # A method reached through its class does something; a class only is.
+        return name == "reduce" or ("." in name and root != "__main__")
     return root in sys.stdlib_module_names or root in (
         "pip",
         "setuptools",

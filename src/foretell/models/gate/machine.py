@@ -9,7 +9,7 @@ each single opcode would be harmless.
 import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from foretell.models.gate.allow import Use, canonical, find, is_library, use_of
 from foretell.models.gate.arrays import (
@@ -27,7 +27,25 @@ _MAX_NESTING = 8
 _WRAPPER = Name("joblib.numpy_pickle", "NumpyArrayWrapper")
 _MARK = object()
 _LITERALS = frozenset(
-    ["INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]
+    [
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "FLOAT",
+        "BINFLOAT",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+        "BINBYTES",
+        "SHORT_BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+    ]
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _FORBIDDEN = {
@@ -133,15 +151,19 @@ class Machine:
             Refused: The stream is not one that a pickler wrote.
         """
         try:
-            for opcode, argument, position in pickletools.genops(self._file):
+            for opcode, argument, position in pickletools.genops(
+                cast(IO[bytes], self._file)
+            ):
                 self._opcode, self._position = opcode.name, position or 0
                 self._check_frame(argument)
                 self._step(opcode.name, argument)
         except Refused as refusal:
+            if refusal.code == "truncated":
+                self._position = self._file.tell()
             raise _Located(refusal, self._opcode, self._position) from refusal
         except (ValueError, IndexError, TypeError, MemoryError) as error:
-            refusal = Refused("malformed", "The file is not a well-formed pickle.")
-            raise _Located(refusal, self._opcode, self._position) from error
+            broken = Refused("malformed", "The file is not a well-formed pickle.")
+            raise _Located(broken, self._opcode, self._position) from error
         return self._stack[-1]
 
     # -- reading ---------------------------------------------------------------
@@ -431,6 +453,9 @@ class Machine:
 
     def _check_state(self, target: Made, state: Any) -> None:
         self._store(state)
+        if _is_distribution(target.of) and not isinstance(state, Pairs):
+            # scipy makes a call of another form of state, with code in it.
+            raise Refused("state", "A distribution carries code.", str(target.of))
         parts = state if isinstance(state, tuple) else (state,)
         if isinstance(state, tuple) and _is_slot_state(state) and _is_python(target.of):
             raise Refused("state", "A state sets attributes by name.", str(target.of))
@@ -446,6 +471,9 @@ class Machine:
                 raise Refused("state", f"A state sets {key}.", str(target.of))
             if key == "_sklearn_version" and isinstance(value, str):
                 self._findings.libraries.setdefault("scikit-learn", value[:40])
+            if key == "input" and value in ("filename", "file"):
+                message = "The model opens the files that requests name."
+                raise Refused("state", message, str(target.of))
             if key == "_parse_arg_template" and value != _template_of(target.of):
                 raise Refused("state", "A distribution carries code.", str(target.of))
 
@@ -585,6 +613,13 @@ def _is_python(name: Name) -> bool:
 
 def _is_slot_state(state: tuple[Any, ...]) -> bool:
     return len(state) == 2 and isinstance(state[1], Pairs)
+
+
+def _is_distribution(name: Name) -> bool:
+    """True for scipy's distributions, whose __setstate__ executes a template."""
+    found = find(name.module, name.name)
+    kind = find("scipy.stats._distn_infrastructure", "rv_generic")
+    return isinstance(found, type) and kind is not None and issubclass(found, kind)
 
 
 def _template_of(name: Name) -> str | None:

@@ -4,6 +4,7 @@ A linear model needs no runtime: the coefficients are the model. The twin is a s
 file of numbers, exact to the last few bits, and one row costs about a microsecond.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -31,7 +32,29 @@ _JUDGES = (
     "Perceptron",
     "SGDClassifier",
 )
-_REGRESSORS = ["ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "LinearSVR", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor", "TheilSenRegressor"]
+_REGRESSORS = [
+    "ARDRegression",
+    "BayesianRidge",
+    "ElasticNet",
+    "ElasticNetCV",
+    "HuberRegressor",
+    "Lars",
+    "LarsCV",
+    "Lasso",
+    "LassoCV",
+    "LassoLars",
+    "LassoLarsCV",
+    "LassoLarsIC",
+    "LinearRegression",
+    "LinearSVR",
+    "OrthogonalMatchingPursuit",
+    "OrthogonalMatchingPursuitCV",
+    "QuantileRegressor",
+    "Ridge",
+    "RidgeCV",
+    "SGDRegressor",
+    "TheilSenRegressor",
+]
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -145,7 +168,7 @@ class LinearPredictor:
         self.columns = signature.names
         self.class_names = class_names(spec.classes)
         self._classes: list[Scalar] = spec.classes
-        self._labels = np.array(spec.classes) if spec.classes else None
+        self._labels = np.array(spec.classes)
         self._link = kernel.link
         self._shift = np.array(kernel.shift)
         self._scale = np.array(kernel.scale)
@@ -159,27 +182,23 @@ class LinearPredictor:
         raw = self._raw(np.column_stack(columns))
         if self._link == "identity":
             return Outputs(raw[:, 0])
-        scores = self._scores(raw)
-        if scores.shape[1] == 1:
-            chosen = (raw[:, 0] > 0).astype(np.intp)
-        else:
-            chosen = (raw if raw.shape[1] > 1 else scores).argmax(axis=1)
-            if self._link == "sigmoid":
-                chosen = (raw[:, 0] > 0).astype(np.intp)
-        assert self._labels is not None  # noqa: S101 - a classifier has classes
-        return Outputs(self._labels[chosen], scores)
+        is_one = raw.shape[1] == 1
+        chosen = (raw[:, 0] > 0).astype(np.intp) if is_one else raw.argmax(axis=1)
+        return Outputs(self._labels[chosen], self._scores(raw))
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
         raw = self._raw(np.array(values, dtype=np.float64))
+        if len(raw) > 1:
+            scores = self._scores(raw[None])[0].tolist()
+            return self._classes[int(raw.argmax())], scores
+        value = raw.item()
         if self._link == "identity":
-            return raw.item(), None
-        if len(raw) == 1:
-            value = raw.item()
-            label = self._classes[value > 0]
-            if self._link == "decision":
-                return label, [value]
-            return label, self._scores(raw[None])[0].tolist()
-        return self._classes[int(raw.argmax())], self._scores(raw[None])[0].tolist()
+            return value, None
+        label = self._classes[value > 0]
+        if self._link == "decision":
+            return label, [value]
+        positive = 1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0
+        return label, [1.0 - positive, positive]
 
     def _raw(self, rows: Numbers) -> Numbers:
         if self._fill is not None:

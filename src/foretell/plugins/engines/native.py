@@ -46,7 +46,7 @@ class NativePredictor:
             name: [value] for name, value in zip(self.columns, values, strict=True)
         }
         outputs = self.predict(batch)
-        prediction = outputs.predictions[0].tolist()
+        prediction = outputs.predictions[:1].tolist()[0]
         if outputs.scores is None:
             return prediction, None
         if isinstance(outputs.scores, list):

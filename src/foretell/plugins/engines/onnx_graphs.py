@@ -16,7 +16,98 @@ from onnx import AttributeProto, TensorProto, helper
 MAX_NODES = 20_000
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Operators that scikit-learn models need, and whose output is bounded by the input.
-_INLINE = frozenset(["Abs", "Add", "And", "ArgMax", "ArgMin", "ArrayFeatureExtractor", "Binarizer", "Cast", "CastLike", "Ceil", "Clip", "Concat", "CumSum", "Div", "Equal", "Erf", "Exp", "FeatureVectorizer", "Flatten", "Floor", "Gather", "GatherElements", "Gemm", "Greater", "GreaterOrEqual", "HardSigmoid", "Identity", "Imputer", "IsInf", "IsNaN", "LabelEncoder", "LeakyRelu", "Less", "LessOrEqual", "LinearClassifier", "LinearRegressor", "Log", "LogSoftmax", "MatMul", "Max", "Mean", "Min", "Mod", "Mul", "Neg", "Normalizer", "Not", "OneHotEncoder", "Or", "Pow", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "SVMClassifier", "SVMRegressor", "Scaler", "Selu", "Shape", "Sigmoid", "Sign", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "StringNormalizer", "Sub", "Sum", "Tanh", "TopK", "Transpose", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where", "Xor", "ZipMap"])
+_INLINE = frozenset(
+    [
+        "Abs",
+        "Add",
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "ArrayFeatureExtractor",
+        "Binarizer",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Clip",
+        "Concat",
+        "CumSum",
+        "Div",
+        "Equal",
+        "Erf",
+        "Exp",
+        "FeatureVectorizer",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "Gemm",
+        "Greater",
+        "GreaterOrEqual",
+        "HardSigmoid",
+        "Identity",
+        "Imputer",
+        "IsInf",
+        "IsNaN",
+        "LabelEncoder",
+        "LeakyRelu",
+        "Less",
+        "LessOrEqual",
+        "LinearClassifier",
+        "LinearRegressor",
+        "Log",
+        "LogSoftmax",
+        "MatMul",
+        "Max",
+        "Mean",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Normalizer",
+        "Not",
+        "OneHotEncoder",
+        "Or",
+        "Pow",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Round",
+        "SVMClassifier",
+        "SVMRegressor",
+        "Scaler",
+        "Selu",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "StringNormalizer",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "TreeEnsemble",
+        "TreeEnsembleClassifier",
+        "TreeEnsembleRegressor",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+        "ZipMap",
+    ]
+)
 MAX_INLINE_BYTES = 64 * 1024 * 1024
 
 
@@ -34,10 +125,8 @@ def check_graph(model: Any) -> None:
             )
     if len(model.functions):
         raise BadGraph("The graph defines functions of its own; inline them first.")
-    count = 0
-    for node in all_nodes(model.graph):
-        count += 1
-        if count > MAX_NODES:
+    for count, node in enumerate(all_nodes(model.graph)):
+        if count >= MAX_NODES:
             raise BadGraph(f"The graph has more than {MAX_NODES:,} nodes.")
         _check_node(node)
     for tensor in _tensors(model.graph):

@@ -6,7 +6,7 @@ a double graph is not always loadable. Every twin goes through the parity proof.
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,9 @@ from foretell.models.ports import (
     LoadedModel,
 )
 from foretell.models.signature import InputField, Scalar, Signature
+from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.onnx_graphs import is_inline_safe
+from foretell.plugins.flavours.sklearn_columns import steps_of
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
@@ -46,12 +48,56 @@ def twins(model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
     if model.predictor.spec.output_classes is not None:
         yield CannotConvert("Classifiers with several outputs have no ONNX twin.")
         return
-    precisions: tuple[Precision, ...] = ("double", "float")
-    for precision in precisions:
+    makers: list[Callable[[], Candidate]] = [
+        lambda: _tree_twin(model),
+        lambda: _twin(model, "double"),
+        lambda: _twin(model, "float"),
+    ]
+    for make in makers:
         try:
-            yield _twin(model, precision)
+            yield make()
+        except NotTrees:
+            continue
         except CannotConvert as refusal:
             yield refusal
+
+
+class NotTrees(CannotConvert):
+    """The model has no trees; that is no failure worth reporting."""
+
+
+def _tree_twin(model: LoadedModel) -> Candidate:
+    """Trees in double precision, behind skl2onnx's graph of the steps before."""
+    native = model.native
+    steps = steps_of(native)
+    final = steps[-1]
+    if type(final).__name__ not in tree_graphs.PLANS or model.predictor.spec.size:
+        raise NotTrees("Not a tree model.")
+    plan = tree_graphs.plan_of(final)
+    is_named = _is_named(native)
+    before = None
+    if len(steps) > 1:
+        feeds = _feeds(model.signature, "double", is_named=is_named)
+        types = [
+            (one.name, _TENSORS[one.dtype]([None, len(one.columns)])) for one in feeds
+        ]
+        before = _convert(native[: len(native.steps) - 1], types)
+    else:
+        feeds = [Feed("X", list(range(len(model.signature.inputs))), "float64")]
+    graph = tree_graphs.graph_of(plan, int(final.n_features_in_), before)
+    truth = model.predictor.spec
+    spec = EngineSpec(
+        engine="onnxruntime",
+        scores=truth.scores,
+        classes=truth.classes,
+        feeds=feeds,
+        label=graph.graph.output[0].name,
+        score=graph.graph.output[1].name if truth.classes else None,
+        raw_labels=list(range(len(truth.classes))) if truth.classes else None,
+        is_inline=is_inline_safe(graph, widths(feeds)),
+    )
+    data = tree_graphs.serialised(graph)
+    return Candidate(spec=spec, data=data, variant="trees", suffix=".onnx")
 
 
 def _twin(model: LoadedModel, precision: Precision) -> Candidate:
@@ -125,9 +171,18 @@ def _spec(model: LoadedModel, graph: Any, feeds: list[Feed]) -> EngineSpec:
         label=outputs[0],
         score=outputs[1] if truth.scores != "none" else None,
         raw_labels=raw,
+        score_column=_score_column(model),
         size=truth.size,
         is_inline=is_inline_safe(graph, widths(feeds)),
     )
+
+
+def _score_column(model: LoadedModel) -> int | None:
+    truth = model.predictor.spec
+    if truth.scores != "decision" or len(truth.classes) != 2:
+        return None
+    # skl2onnx writes support vector machines with the sign of the first class.
+    return 0 if type(steps_of(model.native)[-1]).__name__ in ("SVC", "NuSVC") else 1
 
 
 def widths(feeds: list[Feed]) -> dict[str, int]:

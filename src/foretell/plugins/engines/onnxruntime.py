@@ -76,6 +76,8 @@ class OnnxRuntimePredictor:
         self._labels: dict[Scalar, Scalar] | None = None
         if spec.raw_labels is not None:
             self._labels = dict(zip(spec.raw_labels, spec.classes, strict=True))
+        one = spec.score_column
+        self._kept = slice(None) if one is None else slice(one, one + 1)
         self._single = self._only_feed(spec.feeds)
         self._fillers = [_filler(feed) for feed in spec.feeds]
         self._may_miss = any(field.nullable for field in signature.inputs)
@@ -98,7 +100,8 @@ class OnnxRuntimePredictor:
         if self.spec.score is None:
             return Outputs(predictions)
         scores = np.asarray(found[1], dtype=np.float64)
-        return Outputs(predictions, scores[:, None] if scores.ndim == 1 else scores)
+        scores = scores[:, None] if scores.ndim == 1 else scores
+        return Outputs(predictions, scores[:, self._kept])
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
         if self._single is not None:
@@ -121,7 +124,7 @@ class OnnxRuntimePredictor:
         if self.spec.score is None:
             return label, None
         scores = found[1].tolist()[0]
-        return label, scores if isinstance(scores, list) else [scores]
+        return label, scores[self._kept] if isinstance(scores, list) else [scores]
 
     def _relabelled(self, predictions: Array) -> Array:
         if self._labels is None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.verdict import Reason, Verdict
@@ -95,7 +94,7 @@ def _read(path: Path) -> tuple[Any, Verdict, list[str]]:
         raise ModelUnreadable(f"An ONNX model may have at most {MAX_BYTES:,} bytes.")
     try:
         graph = onnx.load_model_from_string(path.read_bytes())
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # protobuf's errors are not the same everywhere
         raise ModelUnreadable("The ONNX file is damaged or cut off.") from error
     if not len(graph.graph.node) or not len(graph.graph.output):
         raise ModelUnreadable("The ONNX file holds no graph; it may be cut off.")
@@ -189,7 +188,8 @@ class OnnxModel:
         outputs = [OutputField("prediction", output, values=classes or None)]
         if score is not None:
             width = found[score].reshape(2, -1).shape[1]
-            names = list(class_names(classes)) if width == len(classes) else None
+            keys: list[Scalar] = list(class_names(classes))
+            names = keys if width == len(classes) else None
             outputs.append(OutputField(scores, "float", values=names))
         return spec, outputs
 

@@ -36,7 +36,7 @@ from foretell.models.signature import (
 )
 from foretell.plugins.engines.native import NativePredictor
 from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
-from foretell.plugins.flavours.sklearn_trees import BrokenTree, check_trees, thresholds
+from foretell.plugins.flavours.sklearn_trees import BrokenTree, all_parts, check_trees, thresholds
 
 _FIRST_OPCODES = b"(]}c\x80"
 
@@ -175,13 +175,9 @@ def _sentence(message: Warning | str) -> str:
 
 def _one_thread(model: Any) -> None:
     """A host serves many calls; one call must not start a pool of threads."""
-    try:
-        params = model.get_params(deep=True)
-    except (AttributeError, TypeError, ValueError):
-        return
-    for name, value in params.items():
-        if name.split("__")[-1] == "n_jobs" and value not in (None, 1):
-            model.set_params(**{name: 1})
+    for part in all_parts(model):
+        if getattr(part, "n_jobs", None) not in (None, 1):
+            part.n_jobs = 1
 
 
 def _names_of(model: Any, given: Sequence[str] | None) -> tuple[list[str], bool]:
@@ -278,7 +274,8 @@ def base_value(field: InputField) -> Scalar:
         return field.values[0]
     if field.min is not None:
         return field.min
-    return {"text": "a", "boolean": False, "integer": 1, "float": 1.0}[field.type]
+    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
+    return plain.get(field.type, 1.0)
 
 
 def _form(
@@ -310,7 +307,7 @@ def _form(
 def _several(
     classes: Any, size: int, draft: EngineSpec, predictions: Any
 ) -> tuple[EngineSpec, list[OutputField]]:
-    each = (
+    each: list[list[Scalar]] = (
         [np.asarray(one).tolist() for one in classes]
         if isinstance(classes, list)
         else [[0, 1]] * size

@@ -34,7 +34,7 @@ def _lines_of(
 
     points = [1.0, 2.0, 4.0]
     row = {field.name: base_value(field) for field in signature.inputs}
-    batch = {key: [value] * len(points) for key, value in row.items()}
+    batch: dict[str, Any] = {key: [value] * len(points) for key, value in row.items()}
     batch[name] = points
     seen = _transformed(before, signature, batch)
     if seen is None:

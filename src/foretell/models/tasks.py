@@ -1,0 +1,51 @@
+"""The jobs of models: inspect an upload, remove the files of a deleted model."""
+
+from typing import Any
+
+from foretell.core.parts import Parts
+from foretell.core.principal import Scope
+from foretell.jobs.context import JobContext
+from foretell.jobs.registry import TaskRegistry
+from foretell.models.composing import models_service
+from foretell.models.errors import ModelScopeMissing
+from foretell.models.importing import STEPS, ModelImporter, Uploaded
+from foretell.models.reports import InspectProgress
+from foretell.models.service import IMPORT_TASK, REMOVE_TASK
+
+tasks = TaskRegistry()
+
+
+@tasks.task(
+    IMPORT_TASK,
+    scope=Scope.MODELS_WRITE,
+    objects=lambda args: [(Scope.MODELS_WRITE, args.model)],
+    timeout_seconds=3600,
+    # Its arguments name stored files, which only an upload may choose.
+    is_exposed=False,
+)
+async def import_version(job: JobContext, args: Uploaded) -> dict[str, Any]:
+    """Inspect an uploaded artifact and publish it as the next version."""
+    parts: Parts = job.services
+    if args.trust and not job.principal.may(Scope.MODELS_TRUST, args.model):
+        raise ModelScopeMissing(Scope.MODELS_TRUST, args.model)
+
+    async def report(progress: InspectProgress) -> None:
+        done = STEPS.index(progress.step)
+        await job.progress(done, len(STEPS), "steps", progress.step)
+
+    found = await parts.port(ModelImporter).inspect(args, report)
+    engine = found.result.engine
+    job.log(f"{found.result.flavour} model, answered by {engine}")
+    await job.progress(len(STEPS), len(STEPS), "steps", "publish")
+    async with job.session() as session:
+        service = models_service(parts, session)
+        number = await service.publish(args, found, job.owner_id or "")
+    job.target = f"/api/models/{args.model}/versions/{number}"
+    return {"model": args.model, "version": number}
+
+
+@tasks.task(REMOVE_TASK, is_exposed=False)
+async def remove_files(job: JobContext, prefix: str) -> None:
+    """Remove the blobs of a deleted model."""
+    parts: Parts = job.services
+    await parts.blobs.delete(prefix)

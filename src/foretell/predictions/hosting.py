@@ -1,0 +1,163 @@
+"""The model host's child side: one model version in one sandboxed process.
+
+It opens the version, then reads bodies from its socket and sends back answers. The
+body is parsed here too: a native model takes milliseconds, and a body of megabytes
+would hold up the event loop of the API process however short the prediction is.
+"""
+
+import hashlib
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from foretell.errors import FieldError, ForetellError
+from foretell.models.loading import open_native, open_predictor
+from foretell.models.ports import EngineSpec, Predictor, Terms
+from foretell.models.signature import Signature
+from foretell.predictions.answering import Answerer
+from foretell.predictions.errors import AnswerTooLarge
+from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
+
+# Two calls at a time: a short one need not wait for the end of a long one, and
+# more would only share the same cores.
+THREADS = 2
+MAX_ANSWER_BYTES = MAX_FRAME_BYTES - 4096
+READY = 0
+
+
+class HostRequest(msgspec.Struct, frozen=True):
+    """Which version to open, and how.
+
+    Attributes:
+        path, sha256: The artifact, or the twin when `is_native` is false.
+        allow, trust: On which terms a pickle may be loaded.
+    """
+
+    model: str
+    version: int
+    flavour: str
+    path: str
+    sha256: str
+    is_native: bool
+    spec: EngineSpec
+    signature: Signature
+    scratch: str
+    allow: list[str] = []
+    trust: bool = False
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One body to answer; `id` is above 0."""
+
+    id: int
+    body: bytes
+    names_model: bool = False
+    is_single: bool = False
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """An error that is the caller's to see."""
+
+    slug: str
+    detail: str
+    errors: list[tuple[str, str, str]] = []
+    error_type: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a call; with the id `READY`, whether the version is open."""
+
+    id: int
+    body: bytes = b""
+    rows: int = 0
+    fault: Fault | None = None
+
+
+def serve(request: HostRequest, sock: socket.socket) -> None:
+    """Open the version of `request` and answer calls until the socket ends."""
+    try:
+        answerer = _open(request)
+    except ForetellError as error:
+        _send(sock, Reply(READY, fault=_fault(error)))
+        return
+    except Exception as error:
+        # A library that changed since the upload may raise anything while it loads.
+        fault = Fault("model-not-loaded", "", error_type=type(error).__name__)
+        _send(sock, Reply(READY, fault=fault))
+        return
+    _send(sock, Reply(READY))
+    _answer_calls(answerer, sock)
+
+
+def _answer_calls(answerer: Answerer, sock: socket.socket) -> None:
+    sending = threading.Lock()
+
+    def work(call: Call) -> None:
+        reply = _reply(answerer, call)
+        with sending:
+            _send(sock, reply)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        while (frame := receive_frame(sock)) is not None:
+            pool.submit(work, msgspec.msgpack.decode(frame, type=Call))
+
+
+def _reply(answerer: Answerer, call: Call) -> Reply:
+    try:
+        rows = answerer.decode(call.body, names_model=call.names_model)
+        body = answerer.answer(rows, is_single=call.is_single)
+        if len(body) > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge
+    except ForetellError as error:
+        return Reply(call.id, fault=_fault(error))
+    return Reply(call.id, body, len(rows))
+
+
+def _open(request: HostRequest) -> Answerer:
+    from threadpoolctl import threadpool_limits
+
+    # Each call is one thread: requests come side by side already.
+    threadpool_limits(limits=1)
+    data = Path(request.path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != request.sha256:
+        raise _Changed("The stored file is not the one that was inspected.")
+    return Answerer(
+        request.model, request.version, request.signature, _predictor(request, data)
+    )
+
+
+def _predictor(request: HostRequest, data: bytes) -> Predictor:
+    if not request.is_native:
+        return open_predictor(request.spec, request.signature, data)
+    return open_native(
+        Path(request.path),
+        request.signature,
+        request.spec,
+        flavour=request.flavour,
+        terms=Terms(request.allow, request.trust, Path(request.scratch)),
+    )
+
+
+class _Changed(ForetellError):
+    slug = "model-not-loaded"
+
+
+def _send(sock: socket.socket, reply: Reply) -> None:
+    send_frame(sock, msgspec.msgpack.encode(reply))
+
+
+def _fault(error: ForetellError) -> Fault:
+    return Fault(
+        error.slug,
+        error.detail,
+        [(e.pointer, e.message, e.code) for e in error.errors],
+        str(error.context.get("error_type", "")),
+    )
+
+
+def field_errors(fault: Fault) -> list[FieldError]:
+    """The field errors that a fault carries."""
+    return [FieldError(*error) for error in fault.errors]

@@ -1,0 +1,234 @@
+"""The served models of one process: immutable snapshots, swapped by one assignment.
+
+A request takes the snapshot it finds and keeps it to its end, so moving an alias
+refuses nobody and needs no lock. Snapshots follow the database: by the epoch of the
+models once a second, at once when this process changed or read something newer. A
+model's new default version is opened before its snapshot is swapped, so the first
+call after a swap does not wait for the load.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from foretell.core.logs import get_logger
+from foretell.core.principal import Principal
+from foretell.errors import ForetellError, Unavailable
+from foretell.models.changes import Changes
+from foretell.models.errors import ModelVersionNotFound
+from foretell.models.serving import ServedModel, ServedModels, ServedVersion
+from foretell.predictions.versions import LoadedVersion, VersionLoader
+
+log = get_logger("foretell.predictions")
+
+REFRESH_SECONDS = 1.0
+# When no task keeps the snapshots fresh (a mount without lifespan), requests do.
+STALE_SECONDS = 1.5
+MAX_LOADED = 64
+# How long a swap waits for the new version to be open. The caller who has just moved
+# an alias must meet the new version, so all callers wait with them, and not long.
+OPEN_SECONDS = 2.0
+OPEN_SECONDS_OF_ONES_OWN = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A model at one moment.
+
+    Attributes:
+        loaded: Its open versions by number; shared by its later snapshots, since a
+            version never changes.
+    """
+
+    model: ServedModel
+    loaded: dict[int, LoadedVersion]
+
+
+class Serving:
+    """Finds what answers a request."""
+
+    def __init__(
+        self, models: ServedModels, loader: VersionLoader, changes: Changes
+    ) -> None:
+        self._models = models
+        self._loader = loader
+        self._snapshots: Mapping[str, Snapshot] = {}
+        self._epoch = -1
+        self._checked_at = float("-inf")
+        self._is_behind = True
+        self._refreshing = asyncio.Lock()
+        self._loading: dict[str, asyncio.Lock] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        changes.listen(self._fall_behind)
+
+    def find(self, name: str) -> Snapshot | None:
+        """The snapshot if it is fresh enough to be used without looking."""
+        if self._is_behind or time.monotonic() - self._checked_at > STALE_SECONDS:
+            return None
+        return self._snapshots.get(name)
+
+    async def get(self, name: str) -> Snapshot | None:
+        """The snapshot, after a look at the database when it may be old or missing."""
+        found = self.find(name)
+        if found is None:
+            await self.refresh()
+            found = self._snapshots.get(name)
+        return found
+
+    async def get_number(self, snapshot: Snapshot, reference: str | None) -> int:
+        """The version meant by `reference`.
+
+        Raises:
+            ModelVersionNotFound: There is none.
+        """
+        number = snapshot.model.number_of(reference)
+        if number is None:
+            # It may be younger than the snapshot.
+            newer = await self.get_newest(snapshot.model.name)
+            number = newer.model.number_of(reference) if newer else None
+        if number is None:
+            raise ModelVersionNotFound(snapshot.model.name, reference)
+        return number
+
+    async def get_newest(self, name: str) -> Snapshot | None:
+        """The snapshot after a look at the database in any case."""
+        await self.refresh()
+        return self._snapshots.get(name)
+
+    async def list_visible(self, principal: Principal) -> list[Snapshot]:
+        """The models that the caller may see, by name."""
+        await self.refresh()
+        return [
+            snapshot
+            for _, snapshot in sorted(self._snapshots.items())
+            if snapshot.model.is_visible_to(principal)
+        ]
+
+    async def version(self, snapshot: Snapshot, number: int) -> LoadedVersion:
+        """An open version; opened now when it is not.
+
+        Raises:
+            ModelNotLoaded: It cannot be opened.
+            ModelVersionNotFound: The model was deleted meanwhile.
+        """
+        found = snapshot.loaded.get(number)
+        if found is not None:
+            return found
+        key = f"{snapshot.model.id}:{number}"
+        async with self._loading.setdefault(key, asyncio.Lock()):
+            found = snapshot.loaded.get(number)
+            if found is None:
+                facts = await self.facts(snapshot.model, number)
+                found = await self._loader.load(facts)
+                snapshot.loaded[number] = found
+        self._loading.pop(key, None)
+        return found
+
+    async def facts(self, model: ServedModel, number: int) -> ServedVersion:
+        """What is known of a version, without opening it."""
+        facts = await self._models.version(model, number)
+        if facts is None:
+            raise ModelVersionNotFound(model.name, number)
+        return facts
+
+    async def refresh(self) -> None:
+        """Bring the snapshots up to the database.
+
+        Raises:
+            Unavailable: The database does not answer, and there was nothing yet.
+        """
+        async with self._refreshing:
+            try:
+                await self._catch_up()
+            except Unavailable:
+                if self._epoch < 0:
+                    raise
+                # Old snapshots answer better than nothing; `run` tries again.
+                log.warning("predictions.snapshots_stale")
+                self._checked_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Keep the snapshots fresh until cancelled."""
+        while True:
+            with suppress(Unavailable):
+                await self.refresh()
+                await self._make_room()
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def close(self) -> None:
+        for task in self._opening:
+            task.cancel()
+        await self._loader.close()
+
+    async def _catch_up(self) -> None:
+        was_behind = self._is_behind
+        changed = await self._models.changes(self._epoch)
+        self._checked_at = time.monotonic()
+        if changed is None:
+            self._is_behind = False
+            return
+        kept = {
+            name: snapshot
+            for name, snapshot in self._snapshots.items()
+            if snapshot.model.id in changed.ids
+        }
+        gone = self._snapshots.keys() - kept.keys()
+        let_go = [v for n in gone for v in self._snapshots[n].loaded.values()]
+        for model in changed.models:
+            old = kept.get(model.name)
+            kept[model.name] = Snapshot(model, old.loaded if old else {})
+        await self._open_defaults(
+            [kept[m.name] for m in changed.models],
+            OPEN_SECONDS_OF_ONES_OWN if was_behind else OPEN_SECONDS,
+        )
+        self._snapshots = kept
+        self._epoch = changed.epoch
+        self._is_behind = False
+        await self._loader.drop(let_go)
+
+    async def _open_defaults(self, fresh: list[Snapshot], seconds: float) -> None:
+        """Open the new default versions of models that are in use, for a while."""
+        tasks = [
+            asyncio.create_task(self._open_default(snapshot))
+            for snapshot in fresh
+            if snapshot.loaded and snapshot.model.default not in snapshot.loaded
+        ]
+        if tasks:
+            self._opening.update(tasks)
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            self._opening = set(late)
+
+    async def _open_default(self, snapshot: Snapshot) -> None:
+        number = snapshot.model.default
+        if number is None:
+            return
+        try:
+            await self.version(snapshot, number)
+        except ForetellError as error:
+            log.error(
+                "predictions.version_not_loaded",
+                model=snapshot.model.name,
+                version=number,
+                reason=error.slug,
+            )
+
+    async def _make_room(self) -> None:
+        """Close versions that nobody asked for lately when too many are open."""
+        loaded = [
+            (snapshot, number, version)
+            for snapshot in self._snapshots.values()
+            for number, version in snapshot.loaded.items()
+        ]
+        if len(loaded) <= MAX_LOADED:
+            return
+        idle = [one for one in loaded if not one[2].is_used]
+        for snapshot, number, _ in idle[: len(loaded) - MAX_LOADED]:
+            del snapshot.loaded[number]
+        await self._loader.drop([v for _, _, v in idle[: len(loaded) - MAX_LOADED]])
+        for _, _, version in loaded:
+            version.is_used = False
+
+    def _fall_behind(self) -> None:
+        self._is_behind = True

@@ -1,0 +1,213 @@
+"""One loaded model version, and where its calls run.
+
+Data-only engines (a proven twin, an ONNX graph, plain numbers) run in this process:
+on the event loop when a call takes less than a millisecond, else in a small pool of
+threads, since a hop to a thread costs 30 to 100 µs, many times a small model's own
+time. Everything else, and every body too large to be parsed on the event loop, goes
+to the model host.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from foretell.core.blobs import BlobStore
+from foretell.models.loading import open_predictor
+from foretell.models.ports import Predictor
+from foretell.models.serving import ServedVersion
+from foretell.models.signature import InputField
+from foretell.predictions.answering import Answerer
+from foretell.predictions.errors import ModelNotLoaded, PredictionTimedOut
+from foretell.predictions.host import CALL_SECONDS, ModelHosts
+from foretell.predictions.metrics import PredictionMetrics, VersionMetrics
+
+INLINE_MICROSECONDS = 1_000.0
+INLINE_ROWS = 256
+# Parsing holds the interpreter whatever thread it is in; 256 KiB take about 1 ms.
+INLINE_BYTES = 256 * 1024
+HOSTED_BYTES = 2 * 1024 * 1024
+THREADS = 2
+_WARM_CALLS = 5
+_FILLERS: dict[str, Any] = {"boolean": False, "integer": 0, "float": 0.0, "text": ""}
+
+Answered = tuple[bytes, int]
+
+
+class LoadedVersion:
+    """A version that is ready to answer.
+
+    Attributes:
+        answerer: Set when this process may run the version.
+        inline_rows: Most rows of a call on the event loop; 0: never there.
+        is_used: Whether it answered since the last look; the oldest make room.
+    """
+
+    __slots__ = (
+        "_hosts",
+        "_pool",
+        "answerer",
+        "facts",
+        "inline_rows",
+        "is_used",
+        "metrics",
+    )
+
+    def __init__(
+        self,
+        facts: ServedVersion,
+        hosts: ModelHosts,
+        pool: ThreadPoolExecutor,
+        metrics: VersionMetrics,
+        answerer: Answerer | None = None,
+        inline_rows: int = 0,
+    ) -> None:
+        self.facts = facts
+        self.answerer = answerer
+        self.inline_rows = inline_rows
+        self.metrics = metrics
+        self.is_used = True
+        self._hosts = hosts
+        self._pool = pool
+
+    async def answer(
+        self, body: bytes, *, names_model: bool = False, is_single: bool = False
+    ) -> bytes:
+        """The answer to a body; its size decides where it is made.
+
+        Raises:
+            RowsInvalid: The rows do not fit the signature.
+            ModelFailed: The model raised an error on them.
+            Unavailable: The version cannot answer now.
+        """
+        started = time.perf_counter()
+        self.is_used = True
+        if self.answerer is None or len(body) > HOSTED_BYTES:
+            answer, rows = await self._hosts.answer(
+                self.facts, body, names_model=names_model, is_single=is_single
+            )
+        else:
+            answer, rows = await self._answer_here(
+                self.answerer, body, names_model, is_single
+            )
+        metrics = self.metrics
+        metrics.calls.inc()
+        metrics.rows.inc(rows)
+        metrics.seconds.observe(time.perf_counter() - started)
+        return answer
+
+    async def _answer_here(
+        self, answerer: Answerer, body: bytes, names_model: bool, is_single: bool
+    ) -> Answered:
+        def from_body() -> Answered:
+            rows = answerer.decode(body, names_model=names_model)
+            return answerer.answer(rows, is_single=is_single), len(rows)
+
+        if len(body) > INLINE_BYTES:
+            return await self._threaded(from_body)
+        rows = answerer.decode(body, names_model=names_model)
+        if len(rows) <= self.inline_rows:
+            return answerer.answer(rows, is_single=is_single), len(rows)
+        return await self._threaded(
+            lambda: (answerer.answer(rows, is_single=is_single), len(rows))
+        )
+
+    async def _threaded(self, work: Callable[[], Answered]) -> Answered:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await loop.run_in_executor(self._pool, work)
+        except TimeoutError as error:
+            raise PredictionTimedOut(CALL_SECONDS) from error
+
+
+class VersionLoader:
+    """Opens versions: reads, checks the hash, warms up, measures."""
+
+    def __init__(
+        self, blobs: BlobStore, hosts: ModelHosts, metrics: PredictionMetrics
+    ) -> None:
+        self._blobs = blobs
+        self._hosts = hosts
+        self._metrics = metrics
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
+
+    async def load(self, facts: ServedVersion) -> LoadedVersion:
+        """Open a version.
+
+        Raises:
+            ModelNotLoaded: It cannot be opened (any more).
+        """
+        metrics = self._metrics.of(facts.model, facts.number)
+        if facts.is_native or facts.twin_key is None:
+            await self._hosts.open(facts)
+            return LoadedVersion(facts, self._hosts, self._pool, metrics)
+        async with self._blobs.local(facts.twin_key) as path:
+            predictor, one_us = await asyncio.to_thread(_open, facts, path)
+        answerer = Answerer(facts.model, facts.number, facts.signature, predictor)
+        return LoadedVersion(
+            facts,
+            self._hosts,
+            self._pool,
+            metrics,
+            answerer,
+            _inline_rows(one_us, facts),
+        )
+
+    async def drop(self, versions: list[LoadedVersion]) -> None:
+        """Let go of versions that are not needed now."""
+        for version in versions:
+            self._metrics.forget(version.facts.model, version.facts.number)
+        await self._hosts.drop(frozenset(v.facts.id for v in versions))
+
+    async def close(self) -> None:
+        await self._hosts.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _open(facts: ServedVersion, path: Path) -> tuple[Predictor, float]:
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != facts.twin_sha256:
+        raise ModelNotLoaded("The stored file is not the one that was proven.")
+    try:
+        predictor = open_predictor(facts.spec, facts.signature, data)
+    except Exception as error:
+        # A library that changed since the upload may raise anything while it opens.
+        name = type(error).__name__
+        raise ModelNotLoaded(f"The model cannot be opened: it raised {name}.") from error
+    return predictor, _warm_up(predictor, facts)
+
+
+def _warm_up(predictor: Predictor, facts: ServedVersion) -> float:
+    """Call it a few times; the shortest time of one row, in microseconds."""
+    row = [_likely(field) for field in facts.signature.inputs]
+    times = [facts.one_row_us]
+    # The row is made up: a model may refuse it, and is as warm then.
+    with suppress(Exception):
+        times = [_timed(lambda: predictor.predict_one(row)) for _ in range(_WARM_CALLS)]
+    return min(times)
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1e6
+
+
+def _likely(field: InputField) -> Any:
+    if field.values:
+        return field.values[0]
+    return _FILLERS[field.type] if field.min is None else field.min
+
+
+def _inline_rows(one_us: float, facts: ServedVersion) -> int:
+    """Most rows that take less than a millisecond together, by the measurements."""
+    if one_us >= INLINE_MICROSECONDS:
+        return 0
+    each_us = max((facts.hundred_rows_us - facts.one_row_us) / 99, 0.01)
+    fitting = 1 + int((INLINE_MICROSECONDS - one_us) / each_us)
+    return min(fitting, INLINE_ROWS)
