@@ -26,7 +26,25 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MULTIBYTE = frozenset(
-    ["big5", "big5hkscs", "cp932", "cp949", "cp950", "euc-jp", "euc-kr", "euc_kr", "euc-tw", "gb18030", "gb2312", "gbk", "hz", "iso-2022-jp", "iso-2022-kr", "johab", "shift_jis"]
+    [
+        "big5",
+        "big5hkscs",
+        "cp932",
+        "cp949",
+        "cp950",
+        "euc-jp",
+        "euc-kr",
+        "euc_kr",
+        "euc-tw",
+        "gb18030",
+        "gb2312",
+        "gbk",
+        "hz",
+        "iso-2022-jp",
+        "iso-2022-kr",
+        "johab",
+        "shift_jis",
+    ]
 )
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")
 _ACCENTS = re.compile(rb"[\x80-\xff]+")
