@@ -4,8 +4,8 @@ import csv
 import datetime as dt
 import io
 import math
+from decimal import Decimal
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ CELLS = {
     "float": st.floats(allow_nan=False).map(repr),
     "boolean": st.sampled_from(["true", "false", "True"]),
     "date": st.dates(dt.date(1, 1, 1)).map(dt.date.isoformat),
-    "timestamp": st.datetimes(dt.datetime(1000, 1, 1)).map(
+    "timestamp": st.datetimes(dt.datetime.min.replace(year=1000)).map(
         lambda moment: moment.isoformat(sep=" ", timespec="microseconds")
     ),
     "code": st.integers(0, 9999).map(lambda number: f"{number:05d}"),
@@ -156,6 +156,6 @@ def test_a_guessed_type_never_costs_a_row_or_changes_a_number(
         elif stored is None:
             assert written in ("", "NA", "-")
         elif found.types["x"] == "decimal":
-            assert pl.Series([written]).str.to_decimal(scale=20)[0] == stored
+            assert Decimal(written) == stored
         else:
             assert str(stored) == written

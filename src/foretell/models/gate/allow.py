@@ -36,7 +36,23 @@ class Use(Flag):
 
 _VALUE_TYPES = frozenset(
     f"builtins.{name}"
-    for name in ["bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set", "slice", "str", "tuple"]
+    for name in [
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "object",
+        "range",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+    ]
 )
 _STORED = frozenset(
     {
@@ -156,9 +172,22 @@ _STATE_READERS = frozenset(
         "lightgbm.basic.Booster",
     }
 )
-_LIBRARIES = frozenset(["lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"])
+_LIBRARIES = frozenset(
+    ["lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"]
+)
 _SHUT = frozenset(
-    ["conftest", "ctypeslib", "datasets", "distutils", "externals", "f2py", "setup", "test", "testing", "tests"]
+    [
+        "conftest",
+        "ctypeslib",
+        "datasets",
+        "distutils",
+        "externals",
+        "f2py",
+        "setup",
+        "test",
+        "testing",
+        "tests",
+    ]
 )
 # Functions an estimator keeps as a parameter and calls with arrays only.
 _STORED_FUNCTIONS = (

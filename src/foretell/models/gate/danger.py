@@ -14,7 +14,25 @@ _OWN_CODE = frozenset(
         "types",
     }
 )
-_LOADERS = ["fromfile", "fromregex", "genfromtxt", "load", "loads", "loadtxt", "memmap", "open_memmap", "read_clipboard", "read_pickle", "runstring", "save", "savetxt", "savez", "to_pickle", "DMatrix", "Memory"]
+_LOADERS = [
+    "fromfile",
+    "fromregex",
+    "genfromtxt",
+    "load",
+    "loads",
+    "loadtxt",
+    "memmap",
+    "open_memmap",
+    "read_clipboard",
+    "read_pickle",
+    "runstring",
+    "save",
+    "savetxt",
+    "savez",
+    "to_pickle",
+    "DMatrix",
+    "Memory",
+]
 # Standard-library things that an honest notebook may leave in a model.
 _HARMLESS_STDLIB = frozenset(
     {"enum", "dataclasses", "pathlib", "zoneinfo", "__main__", "functools", "re"}
