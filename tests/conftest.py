@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,21 +28,16 @@ class Callers:
 def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """One served application for all tests that need no server of their own."""
     server = Server(tmp_path_factory.mktemp("served") / "data").start()
-    keys = {
-        name: server.make_user(f"{name}@example.org", role)
-        for name, role in {
-            "admin": "admin",
-            "editor": "editor",
-            "other": "editor",
-            "viewer": "viewer",
-        }.items()
-    }
-    clients = {name: server.client(key) for name, key in keys.items()}
-    found = Callers(server=server, nobody=server.client(), **clients)
-    yield found
-    for client in (*clients.values(), found.nobody):
-        client.close()
-    server.stop()
+    with server.running(), ExitStack() as stack:
+        roles = {"admin": "admin", "editor": "editor", "other": "editor"}
+        clients = {
+            name: stack.enter_context(
+                server.client(server.make_user(f"{name}@example.org", role))
+            )
+            for name, role in {**roles, "viewer": "viewer"}.items()
+        }
+        nobody = stack.enter_context(server.client())
+        yield Callers(server=server, nobody=nobody, **clients)
 
 
 @pytest.fixture(params=KINDS)

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ class Server:
         self.process.send_signal(sign)
         return self.process.wait(seconds)
 
+    @contextmanager
+    def running(self) -> Iterator["Server"]:
+        """Stop the server at the end of the block, whatever happens in it."""
+        try:
+            yield self
+        finally:
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+
     def run(
         self, *arguments: str, text: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
@@ -77,7 +87,7 @@ class Server:
     def make_user(self, email: str, role: str) -> str:
         """Make a user with `PASSWORD`; returns an API key with all its scopes."""
         self.run("user", "create", email, "--role", role, text=PASSWORD + "\n")
-        done = self.run("key", "create", "--user", email, "--name", "test", "--json")
+        done = self.run("key", "create", "test", "--user", email, "--json")
         key: str = json.loads(done.stdout)["key"]
         return key
 
