@@ -108,7 +108,7 @@ def _apply(node: Operation, values: list[Any]) -> Any:
 
 
 def _compute(node: Operation, first: Any, *others: Any) -> Any:
-    second = others[0] if others else None
+    second: Any = others[0] if others else None
     match node.operator:
         case "not":
             return not first

@@ -1,9 +1,10 @@
 """Random well-typed expressions, as text, and random rows for them."""
 
-from functools import cache
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
@@ -22,8 +23,6 @@ COLUMNS = {
     "c": ColumnType.TIME,
     "t": ColumnType.TIMESTAMP,
 }
-
-_ZURICH_SUMMER = timezone(timedelta(hours=2))
 
 _texts = st.one_of(
     st.sampled_from(
@@ -48,9 +47,13 @@ _dates = st.one_of(
     st.dates(date(1900, 1, 1), date(2100, 1, 1)),
 )
 _timestamps = st.one_of(
-    # The hour that Zürich has twice: one wall clock, two moments.
-    st.sampled_from([datetime(2024, 10, 27, hour, 30) for hour in (0, 1, 2)]),
-    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    # Around the hour that Zürich has twice: one wall clock, two moments.
+    st.sampled_from(["2024-10-27 00:30", "2024-10-27 01:30", "2024-03-31 01:00"]).map(
+        datetime.fromisoformat
+    ),
+    st.datetimes(
+        datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2100-01-01")
+    ),
 )
 _decimals = st.decimals(Decimal(-1000), Decimal(1000), places=4)
 
@@ -70,7 +73,7 @@ rows = st.fixed_dictionaries(
         "s": _nullable(_texts),
         "Sepal Length": _nullable(_texts),
         "d": _nullable(_dates),
-        "c": _nullable(st.times().map(lambda value: value.replace(tzinfo=None))),
+        "c": _nullable(st.times()),
         "t": _nullable(_timestamps),
     }
 )
@@ -229,10 +232,7 @@ def _no_sign(text: str) -> bool:
 
 
 def in_zone(moment: datetime | None) -> datetime | None:
-    """Give the same moment with the zone of Zürich in summer."""
+    """Give the same moment with the zone of Zürich."""
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC).astimezone(_ZURICH_SUMMER)
-
-
-__all__ = ["COLUMNS", "expressions", "in_zone", "quoted", "rows", "time"]
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo("Europe/Zurich"))
