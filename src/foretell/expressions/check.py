@@ -213,7 +213,7 @@ class _Checker:
         for node, value in (left, right):
             if value.type not in ANY:
                 raise ExpressionError(
-                    f"A {value.type} cannot be compared.", node.position
+                    f"Values of type {value.type} cannot be compared.", node.position
                 )
         if all(is_null_literal(value) for value in typed):
             return TypedLiteral(ColumnType.BOOLEAN, None)
@@ -278,6 +278,8 @@ class _Checker:
         otherwise = node.otherwise or Literal(None, node.position)
         nodes = [*(value for _, value in node.branches), otherwise]
         values = [self.visit(value) for value in nodes]
+        if all(is_null_literal(value) for value in values):
+            return values[-1]
         type = common_type(values, nodes, "The branches of CASE")
         *results, last = (convert(value, type) for value in values)
         return TypedCase(type, tuple(zip(conditions, results, strict=True)), last)
@@ -301,11 +303,13 @@ class _Checker:
         if name == "nullif":
             return self._nullif(node, typed)
         if name == "coalesce":
+            if all(is_null_literal(value) for value in typed):
+                return typed[0]
             type = common_type(typed, node.arguments, "The values of coalesce")
             arguments = tuple(convert(value, type) for value in typed)
             return Operation(type, name, arguments)
         call = Operation(function.result or typed[0].type, name, tuple(typed))
-        return _null_where_argument_is(call) if name in _GUARDED else call
+        return _null_where_length_is(call) if name == "substr" else call
 
     def _argument(
         self, function: Function, parameter: Parameter, node: Node
@@ -333,11 +337,11 @@ class _Checker:
         return typed
 
     def _nullif(self, node: Call, typed: list[TypedNode]) -> TypedNode:
-        value, other = typed
+        value = typed[0]
         first, second = zip(node.arguments, typed, strict=True)
         equal = self._compare("eq", first, second, node.position)
-        if is_null_literal(value) and not is_null_literal(other):
-            value = convert(value, other.type)
+        if is_null_literal(value):
+            return value
         null = TypedLiteral(value.type, None)
         return TypedCase(value.type, ((equal, null),), value)
 
@@ -349,8 +353,8 @@ def _comparison_type(
     has_null = any(is_null_literal(value) for value in typed)
     if not has_null and ColumnType.TEXT in (left, right) and {left, right} & {*NUMBERS}:
         raise ExpressionError(
-            f"A {left} cannot be compared with a {right}; a text is written in single "
-            "quotes, a number without.",
+            f"Values of type {left} and {right} cannot be compared; a text is written in "
+            "single quotes, a number without.",
             position,
         )
     return common_type(typed, nodes, "A comparison")
@@ -390,17 +394,13 @@ def _check_bounds(
         )
 
 
-_GUARDED = ("substr", "replace")
-"""Functions whose last argument polars does not treat as null-propagating: a null
-length means "to the end", a null replacement leaves rows without a match alone."""
-
-
-def _null_where_argument_is(call: Operation) -> TypedNode:
-    last = call.arguments[-1]
+def _null_where_length_is(call: Operation) -> TypedNode:
+    """Guard `substr` against a null length, which polars takes as "to the end"."""
+    length = call.arguments[-1]
     if len(call.arguments) < 3 or (
-        isinstance(last, TypedLiteral) and last.value is not None
+        isinstance(length, TypedLiteral) and length.value is not None
     ):
         return call
-    is_null = Operation(ColumnType.BOOLEAN, "is_null", (last,))
+    is_null = Operation(ColumnType.BOOLEAN, "is_null", (length,))
     null = TypedLiteral(call.type, None)
     return TypedCase(call.type, ((is_null, null),), call)

@@ -125,8 +125,7 @@ def _temporal_type(text: str, type: ColumnType, node: Node) -> ColumnType:
     ):
         return ColumnType.TIMESTAMP
     raise ExpressionError(
-        f"{text[:40]!r} stands where a {type} is needed; write it as "
-        f"'{FORMATS[type]}'.",
+        f"{text[:40]!r} stands where a {type} is needed; write '{FORMATS[type]}'.",
         node.position,
     )
 

@@ -124,7 +124,9 @@ class _Compiler:
         part = _literal_value(old)
         if not part:
             return self.compile(text)
-        return self.compile(text).str.replace_all(part, self.compile(new), literal=True)
+        return self.compile(text).str.replace_all(
+            part, _literal_value(new), literal=True
+        )
 
 
 def _literal(node: TypedLiteral) -> pl.Expr:
