@@ -3,26 +3,30 @@
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from foretell.core.clock import SystemClock
 from foretell.core.db import Base, Database
 from foretell.core.pagination import Cursors
-from foretell.jobs.composition import Timing
 from foretell.jobs.doorbell import Doorbell, socket_folder
+from foretell.jobs.logs import log_path
 from foretell.jobs.service import JobsService
 from foretell.jobs.store import JobStore
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.tables import Job, JobAttempt
 from tests.jobs import work
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = frozenset(
     [
         "owner_id",
@@ -75,14 +79,68 @@ def _throw_away(kind: str) -> Iterator[str]:
     _administer(server, f"DROP DATABASE {name}{force}")
 
 
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    yield from _throw_away("postgresql")
+@dataclass(frozen=True)
+class Site:
+    """A database with the jobs tables, and the folder of its server."""
+
+    url: str
+    data_dir: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "JOBS_TEST_URL": self.url,
+            "JOBS_TEST_DIR": str(self.data_dir),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def make_tables(self) -> None:
+        async def run() -> None:
+            database = Database(self.url)
+            async with database.engine.begin() as connection:
+                await connection.run_sync(Base.metadata.create_all, tables=TABLES)
+                await connection.run_sync(work.metadata.create_all)
+            await database.close()
+
+        asyncio.run(run())
+
+    def start_server(self, processes: int = 1) -> subprocess.Popen[bytes]:
+        """A process of its own that supervises workers."""
+        with (self.data_dir / "server.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.jobs.serve"],
+                env={**self.environment, "JOBS_TEST_PROCESSES": str(processes)},
+                stdout=log,
+                stderr=log,
+            )
+
+
+def _served(site: Site) -> Iterator[Site]:
+    site.make_tables()
+    server = site.start_server(processes=2)
+    yield site
+    server.terminate()
+    assert server.wait(10) == 0
 
 
 @pytest.fixture(scope="session")
-def mysql_url() -> Iterator[str]:
-    yield from _throw_away("mysql")
+def sqlite_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """SQLite with a running server, shared by the tests that only submit."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    yield from _served(Site(f"sqlite+aiosqlite:///{folder / 'jobs.db'}", folder))
+
+
+@pytest.fixture(scope="session")
+def postgresql_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    for url in _throw_away("postgresql"):
+        yield from _served(Site(url, tmp_path_factory.mktemp("postgresql")))
+
+
+@pytest.fixture(scope="session")
+def mysql_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    for url in _throw_away("mysql"):
+        yield from _served(Site(url, tmp_path_factory.mktemp("mysql")))
 
 
 @pytest.fixture(
@@ -92,49 +150,39 @@ def mysql_url() -> Iterator[str]:
         pytest.param("mysql", marks=pytest.mark.server("mysql")),
     ]
 )
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database, on each kind in turn."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
-    found: str = request.getfixturevalue(f"{request.param}_url")
+def site(request: pytest.FixtureRequest) -> Site:
+    """A site with a running server, on each kind of database in turn."""
+    found: Site = request.getfixturevalue(f"{request.param}_site")
     return found
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
-
-
-async def _opened(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all, tables=TABLES)
-        await connection.run_sync(work.metadata.create_all)
-        for table in (*TABLES, work.effects):
-            await connection.execute(delete(table))
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async for opened in _opened(url):
-        yield opened
-
-
-@pytest.fixture
-async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
-    async for opened in _opened(sqlite_url):
-        yield opened
+def quiet_site(tmp_path: Path) -> Site:
+    """SQLite of one test alone, without a server."""
+    made = Site(f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}", tmp_path)
+    made.make_tables()
+    return made
 
 
 class Office:
     """Submits jobs to a database and looks at what became of them."""
 
-    def __init__(self, database: Database, data_dir: Path) -> None:
-        self.database = database
-        self.data_dir = data_dir
-        self.bell = Doorbell(socket_folder(data_dir), "worker")
+    def __init__(self, site: Site) -> None:
+        self.database = Database(site.url)
+        self.data_dir = site.data_dir
+        self.bell = Doorbell(socket_folder(site.data_dir), "worker")
+
+    async def close(self) -> None:
+        self.bell.close()
+        await self.database.close()
+
+    async def effects(self, *job_ids: str) -> list[int]:
+        """How often each job completed."""
+        return await work.count_effects(self.database, *job_ids)
+
+    def log(self, job_id: str) -> str:
+        path = log_path(self.data_dir, job_id)
+        return path.read_text("utf-8") if path.exists() else ""
 
     def service(self, session: Any) -> JobsService:
         return JobsService(
@@ -191,36 +239,38 @@ async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 15) -
 
 
 @pytest.fixture
-def office(database: Database, tmp_path: Path) -> Iterator[Office]:
-    made = Office(database, tmp_path)
+async def office(site: Site) -> AsyncIterator[Office]:
+    """The desk in front of running workers, on each kind of database."""
+    made = Office(site)
     yield made
-    made.bell.close()
+    await made.close()
 
 
 @pytest.fixture
-def sqlite_office(sqlite: Database, tmp_path: Path) -> Iterator[Office]:
-    made = Office(sqlite, tmp_path)
+async def sqlite_office(sqlite_site: Site) -> AsyncIterator[Office]:
+    """The same on SQLite only, for what does not depend on the database."""
+    made = Office(sqlite_site)
     yield made
-    made.bell.close()
+    await made.close()
+
+
+@pytest.fixture
+async def quiet_office(quiet_site: Site) -> AsyncIterator[Office]:
+    """A desk with nobody behind it: the test says who works."""
+    made = Office(quiet_site)
+    yield made
+    await made.close()
 
 
 def supervisor_of(
-    office: Office, url: str, *, processes: int = 1, lease: float = 30.0
+    office: Office, site: Site, *, processes: int = 1, lease: float = 30.0
 ) -> Supervisor:
-    """A supervisor whose workers run the tasks of `tests.jobs.work`."""
-    root = Path(__file__).parents[2]
-    environment = {
-        **os.environ,
-        "JOBS_TEST_URL": url,
-        "JOBS_TEST_DIR": str(office.data_dir),
-        "JOBS_TEST_LEASE": str(lease),
-        "PYTHONPATH": str(root),
-    }
+    """A supervisor in this process, whose workers run the tasks of `work`."""
     return Supervisor(
         "tests.jobs.work:compose",
         database=office.database,
-        data_dir=office.data_dir,
+        data_dir=site.data_dir,
         processes=processes,
-        timing=Timing(lease=lease, beat=min(5.0, lease / 4), grace=0.5, drain=0.5),
-        environment=environment,
+        timing=work.timing_of(lease),
+        environment={**site.environment, "JOBS_TEST_LEASE": str(lease)},
     )

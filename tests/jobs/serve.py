@@ -1,11 +1,13 @@
-"""A process with a supervisor and nothing else, for tests that kill a server."""
+"""A process with a supervisor and nothing else: `serve` without an API."""
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 from foretell.core.db import Database
 from foretell.jobs.supervisor import Supervisor
+from tests.jobs.work import timing_of
 
 
 async def main() -> None:
@@ -14,9 +16,14 @@ async def main() -> None:
         "tests.jobs.work:compose",
         database=database,
         data_dir=Path(os.environ["JOBS_TEST_DIR"]),
+        processes=int(os.environ.get("JOBS_TEST_PROCESSES", "1")),
+        timing=timing_of(float(os.environ.get("JOBS_TEST_LEASE", "30"))),
     )
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     async with supervisor:
-        await asyncio.Event().wait()
+        await told.wait()
+    await database.close()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    event,
+    func,
+    insert,
+    select,
+)
 
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
@@ -108,34 +118,30 @@ async def die(job: JobContext) -> None:
 
 
 @tasks.task("test.die_at_commit")
-async def die_at_commit(job: JobContext, marker: str) -> None:
+async def die_at_commit(job: JobContext) -> None:
     """Ends the process right after its commit, before anybody heard of it."""
-    await _publish(job)
-    if not Path(marker).exists():
-        Path(marker).touch()
-        async with job.session() as session:
-            connection = await session.connection()
-            from sqlalchemy import event
-
-            event.listen(
-                session.sync_session, "after_commit", lambda _session: os._exit(9)
-            )
-            assert connection is not None
+    async with job.session() as session:
+        await session.execute(insert(effects).values(job_id=job.job_id, pid=0))
+        event.listen(session.sync_session, "after_commit", lambda _: os._exit(9))
 
 
-@tasks.task("test.fail")
+@tasks.task("test.fail", max_attempts=2)
 async def fail(job: JobContext, kind: str) -> None:
-    """Raises an error of the kind."""
+    """Raises an error of the kind, after it published something."""
     await _publish(job)
-    kinds: dict[str, Exception] = {
+    if kind == "exit":
+        raise SystemExit(3)
+    raise {
         "invalid": Invalid("The input is wrong."),
         "unavailable": Unavailable("The other side is away.", retry_after_seconds=0),
         "bug": KeyError("secret"),
-        "exit": RuntimeError(),
-    }
-    if kind == "exit":
-        raise SystemExit(3)
-    raise kinds[kind]
+        "system": FileNotFoundError(2, "No such file", "/srv/secret"),
+    }[kind]
+
+
+@tasks.task("test.bad_result")
+async def bad_result(job: JobContext) -> str:
+    return "half \ud800 a pair"
 
 
 @tasks.task("test.flaky", max_attempts=3)
@@ -201,8 +207,13 @@ def composition_for(
         services=services,
         principal_of=principal_of,
         clock=clock or SystemClock(),
-        timing=Timing(lease=lease, beat=min(5.0, lease / 4), grace=0.5, drain=0.5),
+        timing=timing_of(lease),
     )
+
+
+def timing_of(lease: float) -> Timing:
+    """The usual times, but less patience with what will not stop."""
+    return Timing(lease=lease, beat=min(5.0, lease / 4), grace=0.5, drain=0.5)
 
 
 def compose() -> Composition:
@@ -214,8 +225,10 @@ def compose() -> Composition:
     )
 
 
-async def count_effects(database: Database) -> dict[str, int]:
-    """Completions by job."""
+async def count_effects(database: Database, *job_ids: str) -> list[int]:
+    """How often each job completed."""
     statement = select(effects.c.job_id, func.count()).group_by(effects.c.job_id)
+    wanted = statement.where(effects.c.job_id.in_(job_ids))
     async with database.reading() as session:
-        return {job_id: n for job_id, n in await session.execute(statement)}
+        found = {job_id: n for job_id, n in await session.execute(wanted)}
+    return [found.get(job_id, 0) for job_id in job_ids]

@@ -57,16 +57,14 @@ class Nursery:
             NurseryDied: The composition could not be imported, most likely; its
                 traceback stands in the server's log.
         """
-        async with self._lock:
-            if self._writer is None:
-                await self._start()
         asked: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
-        self._asked.append(asked)
-        if self._writer is not None:
-            self._writer.write(b"spawn\n")
+        async with self._lock:
+            writer = self._writer or await self._start()
+            self._asked.append(asked)
+            writer.write(b"spawn\n")
         return await asked
 
-    async def _start(self) -> None:
+    async def _start(self) -> asyncio.StreamWriter:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -84,12 +82,14 @@ class Nursery:
             )
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._reading = asyncio.create_task(self._read(reader))
+        return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError):
             while line := await reader.readline():
                 self._hear(line.decode().split())
-        await self._bury()
+        async with self._lock:
+            await self._bury()
 
     def _hear(self, words: list[str]) -> None:
         pid = int(words[1])
@@ -130,7 +130,8 @@ class Nursery:
 
     async def close(self) -> None:
         """End the nursery; a worker that still runs is killed."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
         if self._reading is not None:
             await self._reading

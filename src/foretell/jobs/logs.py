@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_LOG_BYTES = 4 * 1024 * 1024
 MAX_LINE = 4_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_SAID = frozenset({"_record", "_from_structlog", "exc_info", "job_id", "level"})
 _ID = re.compile(r"^[0-9a-f-]{1,36}$")
 
 
@@ -92,12 +93,14 @@ class _Handler(logging.Handler):
     def __init__(self, log: JobLog) -> None:
         super().__init__(logging.INFO)
         self._log = log
+        # What the machinery says of the job is for the operator.
+        self.addFilter(lambda record: not record.name.startswith("foretell.jobs."))
 
     def emit(self, record: logging.LogRecord) -> None:
         message: Any = record.msg
         # structlog hands its event over as a dictionary.
         if isinstance(message, dict):
-            fields = {k: v for k, v in message.items() if not k.startswith("_")}
+            fields = {k: v for k, v in message.items() if k not in _NOT_SAID}
             event = fields.pop("event", "")
             pairs = [f"{key}={value}" for key, value in fields.items()]
             text = " ".join([str(event), *pairs])

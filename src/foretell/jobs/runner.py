@@ -153,8 +153,11 @@ class Runner:
     async def run(self, claim: Claim, *, wants_next: bool = False) -> Claim | None:
         """Run one try to its end; answers the next claim if one was wanted.
 
-        Never raises for what the task does; a database that stays away leaves the
-        job to its lease.
+        Never raises for what the task does.
+
+        Raises:
+            Unavailable: The database stayed away; the job still looks as if it ran
+                here (`free_own`).
         """
         job_log = JobLog(log_path(self._parts.data_dir, claim.id))
         structlog.contextvars.bind_contextvars(job_id=claim.id)
@@ -167,7 +170,7 @@ class Runner:
             return None
         except Unavailable:
             log.error("job.end_not_written")
-            return None
+            raise
         finally:
             structlog.contextvars.unbind_contextvars("job_id")
             job_log.close()
@@ -360,6 +363,9 @@ def _call_soon(
 
 
 def _message_of(error: BaseException) -> str:
-    # A database error quotes its statement and the values in it.
-    is_quoting = type(error).__module__.partition(".")[0] == "sqlalchemy"
-    return "(a database error)" if is_quoting else str(error)
+    # These quote: a statement with its values, a path of the server.
+    if type(error).__module__.partition(".")[0] == "sqlalchemy":
+        return "(a database error)"
+    if isinstance(error, OSError):
+        return error.strerror or "(an error of the system)"
+    return str(error)

@@ -177,10 +177,14 @@ class Statements:
     def end(
         self, job_id: str, token: int, values: Mapping[str, Any], now: datetime
     ) -> Update:
-        """Leave `running`: to a last state or back to the queue."""
+        """Leave `running`: to a last state, or back to the queue unless somebody
+        asked for the job's cancellation."""
+        conditions = self.held(job_id, token)
+        if values["state"] == JobState.QUEUED:
+            conditions.append(Job.cancel_at.is_(None))
         return (
             update(Job)
-            .where(*self.held(job_id, token))
+            .where(*conditions)
             .values(
                 lease_until=None,
                 deadline=None,

@@ -276,11 +276,16 @@ class JobStore:
     async def end(
         self, claim: Any, ending: Ending, progress: Mapping[str, Any] | None = None
     ) -> bool:
-        """Write how a try ended; false, and nothing written, if the token is old."""
+        """Write how a try ended; false, and nothing written, if the token is old.
+
+        A job that would go back to the queue ends if its cancellation was asked for.
+        """
         now = self._clock.now()
         values = {**(progress or {}), **ending.values}
         if not await self._changes(self._sql.end(claim.id, claim.token, values, now)):
-            return False
+            if ending.state.is_final:
+                return False
+            return await self.end(claim, endings.cancelled(now), progress)
         await self._session.execute(
             self._sql.attempt_ended(claim, ending.outcome, now, ending.error)
         )

@@ -97,7 +97,8 @@ class Supervisor:
         timing = self._timing
         patience = timing.drain + timing.grace + timing.pulse + 0.5
         sweeping, *keeping = self._tasks
-        await asyncio.wait(keeping, timeout=patience)
+        if self._nursery.children:
+            await asyncio.wait(keeping, timeout=patience)
         sweeping.cancel()
         await self._nursery.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -131,7 +132,7 @@ class Supervisor:
         """Run one worker to its end and free what it held; answers its exit code."""
         try:
             child = await self._nursery.spawn()
-        except NurseryDied:
+        except (NurseryDied, OSError):
             return None
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
@@ -158,6 +159,9 @@ class Supervisor:
                 await self.sweep()
             except Unavailable:
                 log.warning("jobs.sweep_without_database")
+            except Exception:
+                # Without the sweep no lease is ever judged: it must go on.
+                log.exception("jobs.sweep_failed")
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def sweep(self) -> None:

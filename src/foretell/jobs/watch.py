@@ -92,7 +92,12 @@ class Watch:
         self._watched = None
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        try:
+            asyncio.run(self._main())
+        except Exception:
+            # A worker nobody watches could not be cancelled or lose its lease.
+            log.exception("worker.watch_failed")
+            self._end_process(EXIT_STUCK)
 
     async def _main(self) -> None:
         database = self._make_database()

@@ -84,17 +84,21 @@ class Worker:
 
     async def _work(self, runner: Runner) -> None:
         claim: Claim | None = None
-        has_rung = True
+        has_rung, is_unsure = True, False
         while not self._is_stopping:
             self._rung.clear()
             try:
+                if is_unsure:
+                    await runner.free_own()
+                    is_unsure = False
                 if claim is None and (has_rung or await runner.is_due()):
                     claim = await runner.claim()
                 while claim is not None and not self._is_stopping:
                     claim = await runner.run(claim, wants_next=not self._is_stopping)
             except Unavailable:
                 log.warning("worker.database_away")
-                claim = None
+                # The lost answer may have been to a claim or an end.
+                claim, is_unsure = None, True
                 await asyncio.sleep(_DATABASE_WAIT_SECONDS)
             has_rung = await self._wait()
         if claim is not None:
