@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -233,27 +232,23 @@ async def connect(
 ) -> AsyncIterator[Connect]:
     """Makes HTTP clients of the app; each has its own address and cookies."""
     app = app_of(database, identity, clock, tmp_path)
-    async with AsyncExitStack() as stack:
-        opened: list[httpx2.AsyncClient] = []
+    opened: list[httpx2.AsyncClient] = []
 
-        def make(
-            *,
-            token: str | None = None,
-            address: str = "192.0.2.1",
-            scheme: str = "http",
-        ) -> httpx2.AsyncClient:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            client = httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(app=app, client=(address, 1)),
-                base_url=f"{scheme}://testserver",
-                headers=headers,
-            )
-            opened.append(client)
-            return client
+    def make(
+        *, token: str | None = None, address: str = "192.0.2.1", scheme: str = "http"
+    ) -> httpx2.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app, client=(address, 1)),
+            base_url=f"{scheme}://testserver",
+            headers=headers,
+        )
+        opened.append(client)
+        return client
 
-        yield make
-        for client in opened:
-            await stack.enter_async_context(client)
+    yield make
+    for client in opened:
+        await client.aclose()
 
 
 @pytest.fixture
