@@ -1,12 +1,18 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from foretell.auth import authenticator, opaque
-from foretell.auth.authenticator import PLAIN_COOKIE, SECURE_COOKIE
+from foretell.auth.authenticator import IdentityAuthenticator
+from foretell.auth.cookies import PLAIN_COOKIE, SECURE_COOKIE
+from foretell.auth.credential_store import LookupStore
 from foretell.auth.errors import CredentialInvalid, CsrfFailed
 from foretell.auth.identity import Identity, create_access_token
 from foretell.auth.keys import NewKey
 from foretell.auth.service import UserChange, cli_principal
 from foretell.auth.sessions import OpenedSession
+from foretell.auth.store import EpochStore
 from foretell.auth.work import AuthOptions
 from foretell.core.clock import FakeClock
 from foretell.core.db import Database, DatabaseUnavailable
@@ -137,23 +143,36 @@ async def test_what_was_read_before_a_withdrawal_is_not_remembered(
     identity: Identity, clock: FakeClock
 ) -> None:
     user = await add_user(identity)
-    token = await create_access_token(identity, user.id)
-    headers = bearer(token)
-    asked = identity.authenticator
-    read = asked._by_token
+    headers = bearer(await create_access_token(identity, user.id))
+    reads: list[str] = []
 
-    async def slow_read(sent: str):
-        answer = await read(sent)
+    async def withdraw() -> None:
         async with identity.unit_of_work() as services:
             change = UserChange(disabled=True)
             await services.accounts.change(cli_principal(), user.id, change)
-        asked._by_token = read
+        asked.forget()
         with pytest.raises(CredentialInvalid):
             await asked.authenticate(headers, is_safe_method=True)
-        return answer
 
-    asked._by_token = slow_read
+    @asynccontextmanager
+    async def interrupted() -> AsyncIterator[tuple[LookupStore, EpochStore]]:
+        reads.append("epoch" if not reads else "user")
+        number = len(reads)
+        async with identity._lookups() as stores:
+            yield stores
+        if number == 2:  # the user has been read, and nothing remembered yet
+            await withdraw()
+
+    asked = IdentityAuthenticator(
+        lookups=interrupted,
+        tokens=identity.tokens,
+        usage=identity.usage,
+        clock=clock,
+        options=identity.options,
+        csrf_key=b"k",
+    )
     assert await asked.authenticate(headers, is_safe_method=True)
+    assert len(reads) > 2
     assert asked.authenticate_cached(headers) is None
 
 

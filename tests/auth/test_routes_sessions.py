@@ -89,6 +89,19 @@ async def test_e02_each_sign_in_has_a_new_session_and_ends_the_old(
     assert (await stale.get("/api/me")).status_code == 401
 
 
+async def test_a_sign_in_over_an_old_cookie_ends_that_session(
+    identity: Identity, connect: Connect
+) -> None:
+    await add_user(identity)
+    browser = await browse(connect)
+    old = browser.cookies["ftl_session"]
+    del browser.headers["X-CSRF-Token"]
+    assert (await browser.post("/api/session", json=ANN)).status_code == 201
+    stale = connect()
+    stale.cookies.set("ftl_session", old)
+    assert (await stale.get("/api/me")).status_code == 401
+
+
 async def test_e03_a_change_by_cookie_needs_the_token_that_me_gives(
     identity: Identity, connect: Connect
 ) -> None:
@@ -395,6 +408,25 @@ async def test_f01_a_key_is_shown_once(
     assert (await ann.delete(f"/api/keys/{key_id}")).status_code == 204
     assert (await connect(token=key).get("/api/me")).status_code == 401
     assert (await ann.delete(f"/api/keys/{key_id}")).status_code == 404
+
+
+async def test_a_key_does_not_sign_its_owner_out(
+    identity: Identity, connect: Connect
+) -> None:
+    await add_user(identity)
+    browser = await browse(connect)
+    body = {"name": "k", "scopes": ["models:read"]}
+    key = connect(token=(await browser.post("/api/keys", json=body)).json()["key"])
+    mine = (await key.get("/api/sessions")).json()["items"][0]["id"]
+    change = {"current_password": PASSWORD, "new_password": NEW}
+    answers = [
+        await key.delete("/api/sessions"),
+        await key.delete(f"/api/sessions/{mine}"),
+        await key.post("/api/users/me/password", json=change),
+    ]
+    assert [a.status_code for a in answers] == [403] * 3
+    assert (await key.delete("/api/session")).status_code == 404
+    assert (await browser.get("/api/me")).status_code == 200
 
 
 async def test_f05_last_use_and_origin_are_noted(

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
 
 from foretell.auth.audit import AuditFilter, Origin
 from foretell.auth.errors import SignInFailed, TooManyFailures
@@ -168,3 +169,38 @@ async def test_a06_a_hash_with_old_costs_is_renewed_by_signing_in(
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert stored != user.password_hash
     await current.close()
+
+
+async def statements(identity: Identity, email: str) -> list[str]:
+    seen: list[str] = []
+
+    def note(_c, _cursor, statement: str, *_more: object) -> None:
+        seen.append(statement.partition(" WHERE")[0])
+
+    engine = identity._database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await attempt(identity, email, "wrong")
+    event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+async def test_a09_known_and_unknown_accounts_take_the_same_steps(
+    identity: Identity,
+) -> None:
+    await add_user(identity)
+    known = await statements(identity, "ann@x.org")
+    assert known == await statements(identity, "nobody@x.org")
+    assert known == await statements(identity, "no address at all")
+
+
+async def test_a_flood_of_refusals_is_logged_once_a_minute(
+    identity: Identity, clock: FakeClock
+) -> None:
+    for _ in range(40):
+        await attempt(identity, "ann@x.org", "wrong")
+    async with identity.unit_of_work() as services:
+        page = await services.audit.list_page(
+            Cursors(b"k" * 32), AuditFilter(), cursor=None, limit=100
+        )
+    reasons = [entry.detail["reason"] for entry in page.items]
+    assert sorted(reasons) == ["sign-in-failed"] * 5 + ["too-many-failures"]
