@@ -14,9 +14,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 
 from foretell.auth import opaque, sessions
+from foretell.auth.cookies import find_cookie
 from foretell.auth.credential_store import LookupStore
 from foretell.auth.errors import CredentialInvalid, CsrfFailed
 from foretell.auth.origin_check import check_origin
@@ -28,8 +28,6 @@ from foretell.auth.work import AuthOptions
 from foretell.core.clock import Clock
 from foretell.core.principal import Principal, Role, scopes_of
 
-SECURE_COOKIE = "__Host-ftl_session"
-PLAIN_COOKIE = "ftl_session"
 EPOCH_EVERY = timedelta(seconds=1)
 MAX_REMEMBERED = 10_000
 _TOKEN_FOR = timedelta(seconds=60)
@@ -84,7 +82,8 @@ class IdentityAuthenticator:
         bearer = _bearer_of(headers)
         if bearer is not None:
             return await self._by_bearer(bearer, headers[b"authorization"])
-        cookie = self._cookie_of(headers)
+        is_production = self._options.is_production
+        cookie = find_cookie(headers, is_production=is_production)
         if cookie is None:
             return None
         principal = await self._by_cookie(cookie)
@@ -197,20 +196,6 @@ class IdentityAuthenticator:
     ) -> _Answer:
         until = self._clock.now() + keep
         return _Answer(principal, until if end is None else min(until, end))
-
-    def _cookie_of(self, headers: Mapping[bytes, bytes]) -> str | None:
-        sent = headers.get(b"cookie")
-        if sent is None or b"ftl_session" not in sent:
-            return None
-        try:
-            jar = SimpleCookie(sent.decode("latin-1"))
-        except CookieError:
-            return None
-        if SECURE_COOKIE in jar:
-            return jar[SECURE_COOKIE].value
-        if PLAIN_COOKIE in jar and not self._options.is_production:
-            return jar[PLAIN_COOKIE].value
-        return None
 
     def _check_csrf(self, headers: Mapping[bytes, bytes], who: Principal) -> None:
         sent = headers.get(b"x-csrf-token", b"")

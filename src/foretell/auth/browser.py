@@ -1,14 +1,9 @@
-"""The session cookie: how it is set and taken away.
-
-Over https its name starts with `__Host-`, so that no neighbouring host and no
-plain http can plant one. Over plain http browsers refuse that name; there the
-cookie has another one, which a production server neither sets nor reads.
-"""
+"""Sets the session cookie and takes it away (see `cookies`)."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from foretell.auth.authenticator import PLAIN_COOKIE, SECURE_COOKIE
+from foretell.auth.cookies import PLAIN_COOKIE, SECURE_COOKIE, find_cookie
 from foretell.auth.errors import HttpsNeeded
 from foretell.auth.origin_check import check_origin
 from foretell.auth.sessions import ABSOLUTE
@@ -25,6 +20,12 @@ def ensure_may_open(request: Request, options: AuthOptions) -> None:
     if options.is_production and request.url.scheme != "https":
         raise HttpsNeeded
     check_origin(dict(request.scope["headers"]), options)
+
+
+def cookie_of(request: Request, options: AuthOptions) -> str | None:
+    """The session cookie that the browser sent, live or not."""
+    headers = dict(request.scope["headers"])
+    return find_cookie(headers, is_production=options.is_production)
 
 
 def set_cookie(request: Request, response: Response, value: str) -> None:

@@ -117,6 +117,10 @@ class SessionStore:
             statement = statement.where(BrowserSession.id != keep)
         return changed_rows(await self._session.execute(statement))
 
+    async def delete_by_digest(self, digest: str) -> bool:
+        statement = delete(BrowserSession).where(BrowserSession.digest == digest)
+        return changed_rows(await self._session.execute(statement)) == 1
+
     async def purge(self, now: datetime) -> None:
         await self._session.execute(
             delete(BrowserSession).where(BrowserSession.expires_at <= now)

@@ -182,6 +182,15 @@ class SessionNotFound(NotFound):
         super().__init__("There is no such session.")
 
 
+class SignInNeeded(Forbidden):
+    """An API key asked for what only its owner, signed in, may do."""
+
+    slug = "sign-in-needed"
+
+    def __init__(self) -> None:
+        super().__init__("An API key cannot do this; sign in.")
+
+
 class CodeInvalid(Invalid):
     """A reset token that is wrong, used or too old."""
 

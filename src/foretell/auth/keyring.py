@@ -6,7 +6,6 @@ second; nothing a token says can make the server fetch a key from elsewhere.
 """
 
 import base64
-import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from jwt.algorithms import ECAlgorithm
 from foretell.auth.store import SigningKeyStore
 from foretell.auth.tables import SigningKey
 from foretell.core.clock import Clock
+from foretell.core.ids import new_id
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 
@@ -83,7 +83,7 @@ class KeyRing:
         Older keys go on verifying. Other nodes learn of it by its first token.
         """
         private = ec.generate_private_key(ec.SECP256R1())
-        kid = secrets.token_hex(8)
+        kid = new_id().replace("-", "")  # by age, like the ids
         async with self._writing() as store:
             await store.add(
                 kid,

@@ -15,6 +15,7 @@ from foretell.auth.errors import (
 from foretell.auth.password_rules import check_new_password
 from foretell.auth.passwords import PasswordHasher
 from foretell.auth.service import Accounts, NewUser
+from foretell.auth.sessions import ensure_signed_in
 from foretell.auth.tables import User
 from foretell.auth.work import Glance, Work
 from foretell.core.logs import get_logger
@@ -50,6 +51,7 @@ class Recovery:
 
         All tokens and browser sessions end, but the browser that asked.
         """
+        ensure_signed_in(by)
         address = self._work.origin.address
         async with self._glance() as look:
             known = await look.users.find(by.user_id)
@@ -79,7 +81,7 @@ class Recovery:
         key = find_email_key(email) or ""
         account, address = (
             f"forgot:{key or email}",
-            f"forgot:{self._work.origin.address}",
+            f"forgot|{self._work.origin.address}",
         )
         async with self._glance() as look:
             refusal = await look.throttle.refusal("", address)

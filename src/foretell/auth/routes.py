@@ -280,13 +280,16 @@ async def open_session(
     body: SessionOpen,
     request: Request,
     response: Response,
-    caller: MaybeUser,
     identity: IdentityOf,
     services: AuthServices,
 ) -> SessionOpened | Response:
     """Sign a browser in: sets the session cookie and gives the CSRF token."""
     browser.ensure_may_open(request, identity.options)
-    opened = await services.sessions.open(body.email, body.password, previous=caller)
+    opened = await services.sessions.open(
+        body.email,
+        body.password,
+        previous=browser.cookie_of(request, identity.options),
+    )
     if isinstance(opened, ForetellError):
         return problem_response(request, opened)
     browser.set_cookie(request, response, opened.cookie)
@@ -318,7 +321,7 @@ async def list_sessions(
 @me.delete("/sessions", status_code=204, dependencies=[requires()])
 async def end_own_sessions(user: CurrentUser, services: AuthServices) -> Response:
     """Sign the caller out everywhere, here too. API keys stay."""
-    await services.sessions.end_all(user, user.user_id)
+    await services.sessions.end_own_all(user)
     response = Response(status_code=204)
     browser.clear_cookies(response)
     return response

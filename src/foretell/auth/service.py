@@ -87,21 +87,22 @@ class Accounts:
         """Make an account for oneself, where the server lets strangers.
 
         Returns:
-            The user, or as a value the refusal that counts against the address:
-            answering 409 tells who has an account, so it is slowed down.
+            The user, or the refusal as a value. Both count against the address:
+            nobody makes accounts without limit, or asks without limit who has one.
         """
         if not self._work.options.is_signup_open:
             raise Unauthenticated("Sign in; this server does not take sign-ups.")
         if new.role not in (None, Role.VIEWER):
             raise SignUpClosed
-        address = self._work.origin.address
+        address = f"sign-up|{self._work.origin.address}"
         async with self._glance() as look:
             refusal = await look.throttle.refusal("", address)
         if refusal is not None:
             return refusal
         user = await self._prepare(new, Role.VIEWER)
-        if not await self._work.users.add(user):
-            await self._work.throttle.count("", address)
+        is_new = await self._work.users.add(user)
+        await self._work.throttle.count("", address)
+        if not is_new:
             return EmailTaken()
         await self._recorded("user.sign-up", Actor.of(user, "sign-up"), user)
         return user

@@ -7,7 +7,7 @@ from typing import Literal
 
 from foretell.auth import opaque
 from foretell.auth.audit import Actor
-from foretell.auth.errors import SessionNotFound, UserNotFound
+from foretell.auth.errors import SessionNotFound, SignInNeeded, UserNotFound
 from foretell.auth.sign_in import SignIn
 from foretell.auth.tables import BrowserSession, RefreshFamily, User
 from foretell.auth.work import Work
@@ -51,19 +51,19 @@ class Sessions:
         self._sign_in = sign_in
 
     async def open(
-        self, email: str, password: str, *, previous: Principal | None = None
+        self, email: str, password: str, *, previous: str | None = None
     ) -> OpenedSession | ForetellError:
         """Sign a browser in; a refusal comes as a value.
 
         Args:
-            previous: Whom the browser's old cookie named; that session ends, and the
-                new one shares nothing with it (no fixation).
+            previous: The browser's old cookie; its session ends, and the new one
+                shares nothing with it (no fixation).
         """
         user = await self._sign_in.check(email, password, method="session")
         if isinstance(user, ForetellError):
             return user
-        if previous is not None and previous.method == "session":
-            await self._end(previous.user_id, previous.credential_id)
+        if previous is not None:
+            await self._replace(opaque.digest(previous))
         cookie, now = opaque.new_secret(), self._work.clock.now()
         row = BrowserSession(
             id=new_id(),
@@ -105,11 +105,17 @@ class Sessions:
 
     async def end_own(self, principal: Principal, session_id: str) -> None:
         """End one sign-in of the caller."""
+        ensure_signed_in(principal)
         if not await self._end(principal.user_id, session_id):
             raise SessionNotFound
         await self._work.audit.record(
             "session.end", principal, kind="session", object_id=session_id
         )
+
+    async def end_own_all(self, principal: Principal) -> None:
+        """End all sign-ins of the caller."""
+        ensure_signed_in(principal)
+        await self.end_all(principal, principal.user_id)
 
     async def end_all(self, principal: Principal, user_id: str) -> None:
         """End all sign-ins of a user: the access tokens too, not the API keys."""
@@ -141,6 +147,10 @@ class Sessions:
             return None
         return csrf_token(self._work.derived.csrf, principal.credential_id)
 
+    async def _replace(self, digest: str) -> None:
+        if await self._work.sessions.delete_by_digest(digest):
+            await self._work.withdraw()
+
     async def _end(self, user_id: str, session_id: str) -> bool:
         ended = await self._work.sessions.delete(user_id=user_id, session_id=session_id)
         ended += await self._work.families.revoke(
@@ -149,6 +159,13 @@ class Sessions:
         if ended:
             await self._work.withdraw()
         return ended > 0
+
+
+def ensure_signed_in(principal: Principal) -> None:
+    """Refuse API keys what concerns the person: a key is given to a program for its
+    work, not to sign its owner out."""
+    if principal.method == "key":
+        raise SignInNeeded
 
 
 def csrf_token(key: bytes, session_id: str) -> str:

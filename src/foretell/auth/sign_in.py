@@ -35,18 +35,21 @@ class SignIn:
         async with self._glance() as look:
             refusal = await look.throttle.refusal(account, address)
             known = await look.users.find_by_email_key(key)
+            if refusal is not None and await look.throttle.is_noted(account, address):
+                return refusal
         if refusal is not None:
-            return await self._refused(email, known, refusal, method)
+            await self._work.throttle.note(account, address)
+            return await self._refused(known, refusal, method)
         stored = known.password_hash if known else None
         verdict = await self._passwords.verify(password, stored)
         # Tries that ran side by side all passed the first look.
         refusal = await self._work.throttle.refusal(account, address)
         if refusal is not None:
-            return await self._refused(email, known, refusal, method)
+            return await self._refused(known, refusal, method)
         user = await self._work.users.find_by_email_key(key)
         if not _counts(verdict, user, stored) or user is None:
             await self._work.throttle.count(account, address)
-            return await self._refused(email, known, SignInFailed(), method)
+            return await self._refused(known, SignInFailed(), method)
         await self._work.throttle.forgive(account)
         if verdict.new_hash is not None:
             user.password_hash = verdict.new_hash
@@ -54,7 +57,6 @@ class SignIn:
 
     async def _refused(
         self,
-        email: str,
         known: User | None,
         refusal: SignInFailed | TooManyFailures,
         method: str,

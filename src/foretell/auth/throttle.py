@@ -40,7 +40,8 @@ class Throttle:
 
         Args:
             account: What names the account, such as its e-mail key; may be empty.
-            address: The caller's network address; may be empty.
+            address: The caller's network address, `purpose|address` where tries of
+                that purpose are counted apart; may be empty.
         """
         now = self._clock.now()
         until = [now]
@@ -50,6 +51,19 @@ class Throttle:
             until.append(await self._address_until(address, now))
         seconds = math.ceil((max(until) - now).total_seconds())
         return TooManyFailures(seconds) if seconds > 0 else None
+
+    async def is_noted(self, account: str, address: str) -> bool:
+        """Whether a refusal like this was logged within a minute: a flood of them
+        must not become a flood of rows."""
+        since = self._clock.now() - _MINUTE
+        for subject in _noted(account, address):
+            if await self._failures.recent(subject, since=since, limit=1):
+                return True
+        return False
+
+    async def note(self, account: str, address: str) -> None:
+        """Remember that such a refusal has been logged."""
+        await self._failures.add(_noted(account, address), self._clock.now())
 
     async def count(self, account: str, address: str) -> None:
         """Note one failure."""
@@ -81,6 +95,10 @@ class Throttle:
         return times[-1] + _MINUTE if len(times) >= ADDRESS_PER_MINUTE else now
 
 
+def _noted(account: str, address: str) -> list[str]:
+    return [_account_subject(f"noted:{account}"), _address_subject(f"noted|{address}")]
+
+
 def _account_subject(account: str) -> str:
     text = account.encode("utf-8", "surrogatepass")
     return hashlib.sha256(b"account:" + text).hexdigest()
@@ -92,10 +110,11 @@ def _address_subject(address: str) -> str:
 
 def _network(address: str) -> str:
     # Whoever has one IPv6 address has a whole /64 of them.
+    purpose, _, plain = address.rpartition("|")
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(plain)
     except ValueError:
         return address
     if found.version == 4:
         return address
-    return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    return f"{purpose}|{ipaddress.ip_network(f'{plain}/64', strict=False)}"
