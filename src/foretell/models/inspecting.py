@@ -70,7 +70,9 @@ def inspect_artifact(request: InspectRequest, report: Report) -> InspectResult:
     step("probe")
     probes, truth, dropped = _probe(model, fitting)
     notes += [note] if note else []
-    notes += [f"The model cannot answer probe rows of the kind {k!r}." for k in dropped]
+    notes += [
+        f"The model itself fails on some rows of the kind {k!r}." for k in dropped
+    ]
     step("convert")
     chosen, twins = _choose(model, request, probes, truth, step)
     step("measure")

@@ -19,6 +19,7 @@ from foretell.models.signature import InputField, Signature
 MAX_THRESHOLDS = 600
 _BACKGROUND_ROWS = 500
 _EXAMPLE_ROWS = 2000
+_MAX_TRIES = 300
 _UNSEEN = "\u2205 never seen"
 _BIG = (2.0**24 + 1, 2.0**24 + 3, 1_000_000_007.0, 1_763_992_801.0, -(2.0**24) - 1)
 
@@ -188,36 +189,44 @@ def _is_allowed(one: InputField, value: Any) -> bool:
 def answerable(
     probes: Probes, answer: Callable[[Batch], Any]
 ) -> tuple[Probes, Any, Sequence[str]]:
-    """Drop the kinds of rows that the model itself cannot answer.
+    """Drop the rows that the model itself cannot answer.
 
     Returns:
-        The rows left, the model's answers to them, and the kinds dropped.
+        The rows left, the model's answers to them, and the kinds that lost rows.
+
+    Raises:
+        Exception: Whatever the model raises, if it answers none of the rows.
     """
-    try:
-        return probes, answer(probes.columns), ()
-    except MemoryError:
-        raise
-    except Exception:  # a model may raise anything on a row it does not take
-        kinds = list(dict.fromkeys(probes.why))
-    good = [kind for kind in kinds if _answers(_only(probes, {kind}), answer)]
-    left = _only(probes, set(good))
-    return left, answer(left.columns), [kind for kind in kinds if kind not in good]
+    failure: Exception | None = None
+    good: list[int] = []
+    pending = [list(range(len(probes.why)))]
+    for _ in range(_MAX_TRIES):
+        if not pending:
+            break
+        places = pending.pop()
+        try:
+            answer(_only(probes, places).columns)
+        except MemoryError:
+            raise
+        except Exception as error:  # a model may raise anything on a row
+            failure = failure or error
+            if len(places) > 1:
+                middle = len(places) // 2
+                pending += [places[middle:], places[:middle]]
+            continue
+        good += places
+    if not good and failure is not None:
+        raise failure
+    left = _only(probes, sorted(good))
+    lost = sorted(
+        {probes.why[place] for place in set(range(len(probes.why))) - set(good)}
+    )
+    return left, answer(left.columns), lost
 
 
-def _answers(probes: Probes, answer: Callable[[Batch], Any]) -> bool:
-    try:
-        answer(probes.columns)
-    except MemoryError:
-        raise
-    except Exception:
-        return False
-    return True
-
-
-def _only(probes: Probes, kinds: set[str]) -> Probes:
-    kept = [index for index, why in enumerate(probes.why) if why in kinds]
+def _only(probes: Probes, places: list[int]) -> Probes:
     columns = {
-        name: [values[index] for index in kept]
+        name: [values[place] for place in places]
         for name, values in probes.columns.items()
     }
-    return Probes(columns, [probes.why[index] for index in kept])
+    return Probes(columns, [probes.why[place] for place in places])

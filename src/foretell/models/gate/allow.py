@@ -95,6 +95,7 @@ CALLED = frozenset(
         "numpy.random._pickle.__generator_ctor",
         "numpy.random._pickle.__randomstate_ctor",
         "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
+        "pandas.StringDtype",
         "pandas.core.indexes.base._new_Index",
         "pandas.core.indexes.datetimes._new_DatetimeIndex",
         "pandas.core.indexes.period._new_PeriodIndex",
@@ -154,6 +155,9 @@ _KINDS = (
     "pandas.CategoricalDtype",
     "pandas.StringDtype",
     "pandas.arrays.ArrowStringArray",
+    "pandas.core.internals.managers.SingleBlockManager",
+    "pandas._libs.arrays.NDArrayBacked",
+    "pandas._libs.tslibs.offsets.BaseOffset",
     "xgboost.core.Booster",
     "lightgbm.basic.Booster",
 )
@@ -162,11 +166,11 @@ _STATE_READERS = frozenset(
         # Classes whose own __setstate__ only copies or parses data.
         "scipy.stats._distn_infrastructure.rv_generic",  # its template is compared
         "pandas.core.generic.NDFrame",
-        "pandas.core.arrays.arrow.array.ArrowExtensionArray",
-        "pandas.core.arrays.base.ExtensionArray",
-        "pandas.core.arrays.categorical.Categorical",
-        "pandas.core.dtypes.dtypes.PandasExtensionDtype",
-        "pandas.core.dtypes.dtypes.CategoricalDtype",
+        "pandas.core.internals.managers.SingleBlockManager",
+        "pandas.Categorical",
+        "pandas.CategoricalDtype",
+        "pandas.StringDtype",
+        "pandas.arrays.ArrowExtensionArray",
         "xgboost.core.Booster",
         "lightgbm.basic.Booster",
     }
@@ -251,9 +255,13 @@ def _derived(module: str, name: str) -> Use:
         return Use.NONE
     home = getattr(found, "__module__", None)
     if isinstance(found, type):
-        if home != module or found.__qualname__ != name:
-            return Use.NONE
-        return _use_of_class(found)
+        use = _use_of_class(found)
+        if home == module and found.__qualname__ == name:
+            return use
+        # The same class under another name of its library: old releases and
+        # pandas' public names. What may be called is known by one name only.
+        is_same = str(home).split(".")[0] == module.split(".")[0]
+        return use & Use.NEW if is_same and found.__name__ == name else Use.NONE
     if _is_ufunc(found):
         return Use.STORE
     if home != module:

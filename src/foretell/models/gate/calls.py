@@ -200,6 +200,15 @@ def _seed(function: Name, args: Args) -> Made:
     return _plain(function, args[1:])
 
 
+def _backed(function: Name, args: Args) -> Made:
+    """An empty pandas array of a class whose data comes with its state."""
+    klass = args[0] if args else None
+    if not isinstance(klass, Name) or Use.NEW not in use_of(klass.module, klass.name):
+        raise BadCall("An array of an unknown class.")
+    _plain(function, args[1:])
+    return Made(klass)
+
+
 def _index(function: Name, args: Args) -> Made:
     if len(args) != 2 or not isinstance(args[1], Pairs):
         raise BadCall("An index is rebuilt from unusual arguments.")
@@ -248,6 +257,7 @@ _CHECKS: dict[str, Callable[[Name, Args], Any]] = {
     "numpy.random._pickle.__generator_ctor": _generator,
     "numpy.random._pickle.__randomstate_ctor": _generator,
     "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": _seed,
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked": _backed,
     "pandas.core.indexes.base._new_Index": _index,
     "pandas.core.indexes.datetimes._new_DatetimeIndex": _index,
     "pandas.core.indexes.period._new_PeriodIndex": _index,

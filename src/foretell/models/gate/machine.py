@@ -467,7 +467,7 @@ class Machine:
         for key, value in state.pairs:
             if not isinstance(key, str) and _is_python(target.of):
                 raise Refused("state", "An attribute's name is not text.")
-            if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
+            if _is_dunder(key) and not (key == "__doc__" and isinstance(value, str)):
                 raise Refused("state", f"A state sets {key}.", str(target.of))
             if key == "_sklearn_version" and isinstance(value, str):
                 self._findings.libraries.setdefault("scikit-learn", value[:40])
@@ -613,6 +613,10 @@ def _is_python(name: Name) -> bool:
 
 def _is_slot_state(state: tuple[Any, ...]) -> bool:
     return len(state) == 2 and isinstance(state[1], Pairs)
+
+
+def _is_dunder(key: Any) -> bool:
+    return isinstance(key, str) and key.startswith("__") and key.endswith("__")
 
 
 def _is_distribution(name: Name) -> bool:

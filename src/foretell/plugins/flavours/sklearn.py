@@ -35,8 +35,18 @@ from foretell.models.signature import (
     unnamed,
 )
 from foretell.plugins.engines.native import NativePredictor
-from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
-from foretell.plugins.flavours.sklearn_trees import BrokenTree, all_parts, check_trees, thresholds
+from foretell.plugins.flavours.sklearn_columns import (
+    Known,
+    known_columns,
+    remembered_rows,
+    steps_of,
+)
+from foretell.plugins.flavours.sklearn_trees import (
+    BrokenTree,
+    all_parts,
+    check_trees,
+    thresholds,
+)
 
 _FIRST_OPCODES = b"(]}c\x80"
 
@@ -243,8 +253,14 @@ def _working_row(
 ) -> tuple[list[InputField], dict[str, Any]]:
     """A row the model answers; numbers unless only text works."""
     failure: Exception | None = None
-    for attempt in (inputs, [_as_text(field) for field in inputs]):
-        row = {field.name: base_value(field) for field in attempt}
+    plain = {field.name: base_value(field) for field in inputs}
+    tries = [(inputs, plain)]
+    rows = remembered_rows(model)
+    if rows is not None and rows.shape[1] == len(inputs):
+        tries.append((inputs, dict(zip(plain, rows[0].tolist(), strict=True))))
+    texts = [_as_text(field) for field in inputs]
+    tries.append((texts, {field.name: base_value(field) for field in texts}))
+    for attempt, row in tries:
         predictor = NativePredictor(
             model, Signature(attempt, []), draft, is_named=is_named
         )

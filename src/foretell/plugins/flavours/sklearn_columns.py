@@ -157,9 +157,28 @@ def _span(model: Any, index: int) -> tuple[float, float] | None:
     low, high = _item(model, "data_min_", index), _item(model, "data_max_", index)
     if isinstance(low, float) and isinstance(high, float):
         return low, high
+    rows = remembered_rows(model)
+    if rows is not None and rows.shape[1] > index:
+        column = rows[:, index]
+        return float(column.min()), float(column.max())
     middle = _item(model, "center_", index)
     if isinstance(middle, float) and isinstance(width, float):
         return middle - 3 * width, middle + 3 * width
+    return None
+
+
+def remembered_rows(model: Any) -> Any:
+    """Training rows that the model keeps, as neighbours and kernel machines do."""
+    for name in ("_fit_X", "X_train_", "support_vectors_", "cluster_centers_"):
+        found = getattr(model, name, None)
+        if (
+            isinstance(found, np.ndarray)
+            and found.ndim == 2
+            and len(found)
+            and found.dtype.kind in "iuf"
+            and np.isfinite(found).all()
+        ):
+            return found
     return None
 
 
