@@ -8,12 +8,12 @@ If the database does not answer, nobody is let in by an answer older than that.
 """
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 
 from foretell.auth import opaque, sessions
@@ -35,6 +35,7 @@ MAX_REMEMBERED = 10_000
 _TOKEN_FOR = timedelta(seconds=60)
 _KEY_FOR = timedelta(seconds=30)
 _SESSION_FOR = timedelta(seconds=10)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Lookups = Callable[[], AbstractAsyncContextManager[tuple[LookupStore, EpochStore]]]
 
@@ -72,7 +73,7 @@ class IdentityAuthenticator:
         self._csrf_key = csrf_key
         self._remembered: dict[bytes, _Answer] = {}
         self._epoch = -1
-        self._looked_at: datetime | None = None
+        self._looked_at = self._look_again_at = _LONG_AGO
         self._looking = asyncio.Lock()
 
     async def authenticate(
@@ -82,7 +83,7 @@ class IdentityAuthenticator:
         not count; without one, a cookie needs the CSRF header to change things."""
         bearer = _bearer_of(headers)
         if bearer is not None:
-            return await self._by_bearer(bearer)
+            return await self._by_bearer(bearer, headers[b"authorization"])
         cookie = self._cookie_of(headers)
         if cookie is None:
             return None
@@ -98,15 +99,19 @@ class IdentityAuthenticator:
         `None` means "ask `authenticate`", not "nobody".
         """
         sent = headers.get(b"authorization")
-        if sent is None or not sent.startswith(b"Bearer ") or not self._is_fresh():
+        if sent is None:
             return None
-        return self._recall(hashlib.sha256(sent[7:]).digest())
+        now = self._clock.now()
+        answer = self._remembered.get(sha256(sent).digest())
+        if answer is None or not self._looked_at <= now < self._look_again_at:
+            return None
+        return answer.principal if now < answer.good_until else None
 
     def forget(self) -> None:
         """Look at the epoch again before the next answer."""
-        self._looked_at = None
+        self._look_again_at = _LONG_AGO
 
-    async def _by_bearer(self, credential: bytes) -> Principal:
+    async def _by_bearer(self, credential: bytes, sent: bytes) -> Principal:
         if len(credential) > MAX_TOKEN_CHARS:
             raise CredentialInvalid("The credential is too long.")
         try:
@@ -117,19 +122,19 @@ class IdentityAuthenticator:
             key_id = opaque.find_key_id(text)
             if key_id is None:
                 raise CredentialInvalid("This is not an API key; was it cut short?")
-            return await self._answered(credential, lambda: self._by_key(key_id, text))
-        return await self._answered(credential, lambda: self._by_token(text))
+            return await self._answered(sent, lambda: self._by_key(key_id, text))
+        return await self._answered(sent, lambda: self._by_token(text))
 
     async def _by_cookie(self, cookie: str) -> Principal:
         return await self._answered(
-            b"cookie:" + cookie.encode(), lambda: self._by_session(cookie)
+            b"cookie " + cookie.encode(), lambda: self._by_session(cookie)
         )
 
     async def _answered(
-        self, credential: bytes, find: Callable[[], Awaitable[_Answer]]
+        self, sent: bytes, find: Callable[[], Awaitable[_Answer]]
     ) -> Principal:
         await self._look_at_epoch()
-        digest = hashlib.sha256(credential).digest()
+        digest = sha256(sent).digest()
         remembered = self._recall(digest)
         if remembered is not None:
             return remembered
@@ -155,7 +160,7 @@ class IdentityAuthenticator:
             raise CredentialInvalid("The token was taken back.")
         scopes = _within(frozenset(claims.scope.split()), user)
         principal = _principal(user, scopes, "token", claims.sid)
-        expires_at = datetime.fromtimestamp(claims.exp, tz=self._clock.now().tzinfo)
+        expires_at = datetime.fromtimestamp(claims.exp, tz=UTC)
         return self._answer(principal, _TOKEN_FOR, expires_at)
 
     async def _by_key(self, key_id: str, key: str) -> _Answer:
@@ -218,9 +223,7 @@ class IdentityAuthenticator:
 
     def _is_fresh(self) -> bool:
         # Bounded on both sides: after a clock set back, an old look must not count.
-        if self._looked_at is None:
-            return False
-        return timedelta(0) <= self._clock.now() - self._looked_at < EPOCH_EVERY
+        return self._looked_at <= self._clock.now() < self._look_again_at
 
     async def _look_at_epoch(self) -> None:
         if self._is_fresh():
@@ -235,7 +238,7 @@ class IdentityAuthenticator:
             if epoch != self._epoch:
                 self._remembered.clear()
                 self._epoch = epoch
-            self._looked_at = looked_at
+            self._looked_at, self._look_again_at = looked_at, looked_at + EPOCH_EVERY
 
     def _recall(self, digest: bytes) -> Principal | None:
         answer = self._remembered.get(digest)

@@ -39,7 +39,7 @@ from foretell.auth.work import AuthOptions, DerivedKeys, Mailer, Work
 from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
-from foretell.core.principal import Role, scopes_of
+from foretell.core.principal import Principal, Role, scopes_of
 
 MailerOf = Callable[[AsyncSession], Mailer]
 _KEEP_FAILURES = timedelta(hours=1)
@@ -129,6 +129,16 @@ class Identity:
         """The services in a transaction of their own, for the command line."""
         async with self._database.writing() as session:
             yield self.services(session)
+
+    async def principal_of(self, user_id: str) -> Principal | None:
+        """The owner of a job with all their rights; `None` when the account is
+        disabled or gone."""
+        async with self._database.reading() as session:
+            user = await UserStore(session).find(user_id)
+        if user is None or user.disabled:
+            return None
+        role = Role(user.role)
+        return Principal(user.id, user.email, role, scopes_of(role), "job")
 
     async def purge(self) -> None:
         """Delete what has expired: codes, failures, families, sessions."""

@@ -1,15 +1,15 @@
 """API keys: made, listed, deleted; never wider or longer-lived than their maker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from foretell.auth import opaque
 from foretell.auth.errors import KeyNotFound, KeyTooWide, ScopeUnknown
-from foretell.auth.tables import ApiKey
+from foretell.auth.tables import ApiKey, User
 from foretell.auth.work import Work
 from foretell.core.ids import is_name
 from foretell.core.pagination import Page
-from foretell.core.principal import Principal, unknown_scopes
+from foretell.core.principal import Principal, Role, scopes_of, unknown_scopes
 from foretell.errors import FieldError, Invalid
 
 DEFAULT_LIFETIME = timedelta(days=90)
@@ -80,6 +80,15 @@ class Keys:
             "key.create", by, kind="key", object_id=key_id, scopes=scopes
         )
         return MadeKey(row, key)
+
+    async def create_for(self, user: User, new: NewKey) -> MadeKey:
+        """Make a key for a user from the command line; without scopes, with all that
+        the role gives."""
+        scopes = new.scopes or sorted(scopes_of(Role(user.role)))
+        owner = Principal(
+            user.id, user.email, Role(user.role), scopes_of(Role(user.role)), "cli"
+        )
+        return await self.create(owner, replace(new, scopes=scopes))
 
     async def get(self, by: Principal, key_id: str) -> ApiKey:
         row = await self._work.keys.find(key_id)

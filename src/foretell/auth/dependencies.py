@@ -1,0 +1,68 @@
+"""Builds the services of auth for one request."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from foretell.auth.audit import Audit, Origin
+from foretell.auth.identity import Identity, Services
+from foretell.auth.tables import User
+from foretell.core.principal import Principal
+from foretell.http.dependencies import Session
+from foretell.http.state import state
+
+
+def origin_of(request: Request) -> Origin:
+    """Where the request came from; the edge has dealt with proxies before."""
+    return Origin(
+        address=request.client.host if request.client else "",
+        user_agent=request.headers.get("user-agent", ""),
+        request_id=str(request.scope.get("state", {}).get("request_id", "")),
+    )
+
+
+def get_identity(request: Request) -> Identity:
+    return state(request).port(Identity)
+
+
+def get_services(request: Request, session: Session) -> Services:
+    return get_identity(request).services(session, origin_of(request))
+
+
+def get_audit(request: Request, session: Session) -> Audit:
+    return get_services(request, session).audit
+
+
+def get_caller(request: Request) -> Principal | None:
+    """The caller of a public route, if there is one."""
+    caller: Principal | None = getattr(request.state, "principal", None)
+    return caller
+
+
+def etag_of(user: User) -> str:
+    """The state of an account, for `If-Match`."""
+    return f'"{user.revision}"'
+
+
+def revision_of(if_match: str | None) -> int | None:
+    """The revision that `If-Match` names; 0, which no account has, for any other
+    text; `None` when nothing in particular is asked for."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    return int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 19 else 0
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    """Set `Link: rel="next"` when there is a next page."""
+    if cursor is not None:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+
+IdentityOf = Annotated[Identity, Depends(get_identity)]
+AuthServices = Annotated[Services, Depends(get_services)]
+AuditLog = Annotated[Audit, Depends(get_audit)]
+MaybeUser = Annotated[Principal | None, Depends(get_caller)]
