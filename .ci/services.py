@@ -4,7 +4,6 @@ A port that accepts is not a server that answers (a frozen one accepts too), so 
 is greeted in its own protocol. The start commands are those of the CI machine.
 """
 
-import os
 import socket
 import subprocess
 import sys
@@ -61,7 +60,7 @@ def ensure(name: str) -> bool:
         print(f"{name} answers on {port}")
         return True
     print(f"{name} does not answer on {port}: {command}", flush=True)
-    subprocess.run(command, shell=True, check=False, env=os.environ)
+    subprocess.run(["bash", "-c", command], check=False)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if answers(port, greeting, beginnings):

@@ -1,11 +1,47 @@
 """Fixtures that every test may use."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.databases import KINDS, throw_away
+from tests.served import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Clients of one server: its admin, two editors, a viewer, and nobody."""
+
+    server: Server
+    admin: httpx2.Client
+    editor: httpx2.Client
+    other: httpx2.Client
+    viewer: httpx2.Client
+    nobody: httpx2.Client
+
+
+@pytest.fixture(scope="session")
+def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
+    """One served application for all tests that need no server of their own."""
+    server = Server(tmp_path_factory.mktemp("served") / "data").start()
+    keys = {
+        name: server.make_user(f"{name}@example.org", role)
+        for name, role in {
+            "admin": "admin",
+            "editor": "editor",
+            "other": "editor",
+            "viewer": "viewer",
+        }.items()
+    }
+    clients = {name: server.client(key) for name, key in keys.items()}
+    found = Callers(server=server, nobody=server.client(), **clients)
+    yield found
+    for client in (*clients.values(), found.nobody):
+        client.close()
+    server.stop()
 
 
 @pytest.fixture(params=KINDS)

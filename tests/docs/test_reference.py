@@ -51,10 +51,14 @@ def test_every_setting_is_documented_with_its_default() -> None:
     rows = rows_of(read("reference/settings.md"))
     wanted = {PREFIX + name.upper() for name in Settings.model_fields}
     assert wanted <= set(rows)
-    assert not {name for name in rows if name.startswith(PREFIX)} - wanted - {
-        "FORETELL_URL",
-        "FORETELL_API_KEY",
-    }
+    assert (
+        not {name for name in rows if name.startswith(PREFIX)}
+        - wanted
+        - {
+            "FORETELL_URL",
+            "FORETELL_API_KEY",
+        }
+    )
     for name, field in Settings.model_fields.items():
         default = field.default
         if isinstance(default, (str, int)) and not isinstance(default, bool):

@@ -17,6 +17,8 @@ from pathlib import Path
 import cloudpickle
 import joblib
 import numpy as np
+from scipy import stats
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
@@ -178,7 +180,7 @@ def structures(marker: Path) -> dict[str, bytes]:
         "an open mark": PROTO + b"](.",
         "PROTO twice": PROTO + b"\x80\x02N.",
         "protocol 9": b"\x80\x09N.",
-        "frame in a frame": PROTO + _frame(20) + _frame(3) + b"N.",
+        "frame in a frame": PROTO + _frame(11) + _frame(2) + b"N.",
         "frame past the end": PROTO + _frame(2**40) + b"N.",
         "frame ends inside an opcode": PROTO + _frame(3) + text("abc") + b".",
         "frame with a tail": PROTO + _frame(4) + b"N.NN",
@@ -241,12 +243,24 @@ def structures(marker: Path) -> dict[str, bytes]:
         "tree with forged sizes": PROTO
         + call("sklearn.tree._tree", "Tree", number(3), b"]", number(2**30))
         + b".",
+        "distribution with code": distribution(),
+        "distribution by an old state": PROTO
+        + name("scipy.stats._continuous_distns", "uniform_gen")
+        + b")\x81}N\x86b.",
+        "vectorizer that opens files": pickle.dumps(CountVectorizer(input="filename")),
         "recursion": PROTO + b"(" * 10_000 + b".",
     }
 
 
 def _frame(length: int) -> bytes:
     return b"\x95" + struct.pack("<Q", length)
+
+
+def distribution() -> bytes:
+    """A scipy distribution whose parser template was exchanged for other code."""
+    data = pickle.dumps(stats.uniform(0, 1), 2)
+    start = data.index(b"def _parse_args(")
+    return data[:start] + b"import antigravi" + data[start + 16 :]
 
 
 def arrays(marker: Path) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from foretell.models.ports import (
 )
 from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
-from foretell.plugins.engines.onnx_graphs import is_inline_safe
+from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
 from foretell.plugins.flavours.sklearn_columns import steps_of
 
 Precision = Literal["double", "float"]
@@ -60,6 +60,8 @@ def twins(model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
             continue
         except CannotConvert as refusal:
             yield refusal
+        except BadGraph as error:
+            yield CannotConvert(str(error))
 
 
 class NotTrees(CannotConvert):
@@ -96,6 +98,7 @@ def _tree_twin(model: LoadedModel) -> Candidate:
         raw_labels=list(range(len(truth.classes))) if truth.classes else None,
         is_inline=is_inline_safe(graph, widths(feeds)),
     )
+    check_graph(graph)
     data = tree_graphs.serialised(graph)
     return Candidate(spec=spec, data=data, variant="trees", suffix=".onnx")
 
@@ -106,6 +109,7 @@ def _twin(model: LoadedModel, precision: Precision) -> Candidate:
         (feed.name, _TENSORS[feed.dtype]([None, len(feed.columns)])) for feed in feeds
     ]
     graph = _convert(model.native, types)
+    check_graph(graph)
     spec = _spec(model, graph, feeds)
     return Candidate(
         spec=spec, data=graph.SerializeToString(), variant=precision, suffix=".onnx"

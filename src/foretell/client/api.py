@@ -1,0 +1,63 @@
+"""All operations of the API: what `Client` and `AsyncClient` have in common."""
+
+from foretell.client import accounts, datasets, jobs, models
+
+
+class Api:
+    """See the functions of the modules named; each is a method of both clients."""
+
+    me = accounts.me
+    list_users = accounts.list_users
+    get_user = accounts.get_user
+    create_user = accounts.create_user
+    change_user = accounts.change_user
+    delete_user = accounts.delete_user
+    list_keys = accounts.list_keys
+    create_key = accounts.create_key
+    delete_key = accounts.delete_key
+    server_version = accounts.server_version
+    openapi = accounts.openapi
+
+    list_datasets = datasets.list_datasets
+    get_dataset = datasets.get_dataset
+    list_dataset_versions = datasets.list_dataset_versions
+    change_dataset = datasets.change_dataset
+    delete_dataset = datasets.delete_dataset
+    set_current_version = datasets.set_current_version
+    start_import = datasets.start_import
+    start_version = datasets.start_version
+    try_import = datasets.try_import
+    add_dataset = datasets.add_dataset
+    add_version = datasets.add_version
+    read_rows = datasets.read_rows
+    count_rows = datasets.count_rows
+    read_profile = datasets.read_profile
+    list_rejects = datasets.list_rejects
+    download_dataset = datasets.download_dataset
+    read_arrow = datasets.read_arrow
+
+    list_models = models.list_models
+    get_model = models.get_model
+    put_model = models.put_model
+    delete_model = models.delete_model
+    list_model_versions = models.list_model_versions
+    get_model_version = models.get_model_version
+    model_schema = models.model_schema
+    download_artifact = models.download_artifact
+    start_upload = models.start_upload
+    add_model = models.add_model
+    set_alias = models.set_alias
+    delete_alias = models.delete_alias
+    list_aliases = models.list_aliases
+    predict = models.predict
+    predict_frame = models.predict_frame
+    start_batch = models.start_batch
+    score_dataset = models.score_dataset
+
+    submit_job = jobs.submit_job
+    list_jobs = jobs.list_jobs
+    get_job = jobs.get_job
+    job_log = jobs.job_log
+    cancel_job = jobs.cancel_job
+    retry_job = jobs.retry_job
+    wait_for_job = jobs.wait_for_job

@@ -1,0 +1,145 @@
+"""Shapes of the API's answers, for type checkers: they are plain dicts of JSON.
+
+Members that only some answers have are not required. What a newer server adds stays
+in the dict.
+"""
+
+from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
+
+T = TypeVar("T")
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+LAST_STATES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class Page(TypedDict, Generic[T]):
+    items: list[T]
+    next: str | None
+    prev: NotRequired[str | None]
+
+
+class Me(TypedDict):
+    id: str
+    email: str
+    role: str
+    scopes: list[str]
+
+
+class User(TypedDict):
+    id: str
+    email: str
+    name: str
+    role: str
+    created_at: str
+
+
+class ApiKey(TypedDict):
+    id: str
+    name: str
+    scopes: list[str]
+    prefix: str
+    key: NotRequired[str]
+    expires_at: str | None
+    last_used_at: NotRequired[str | None]
+
+
+class Column(TypedDict):
+    name: str
+    type: str
+    nullable: bool
+
+
+class Dataset(TypedDict):
+    name: str
+    version: int
+    current: NotRequired[int]
+    rows: int
+    rejects: int
+    bytes: int
+    columns: list[Column]
+    source: dict[str, Any]
+    created_at: str
+    created_by: str
+
+
+class DryRun(TypedDict):
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    rejects: list[dict[str, Any]]
+    source: dict[str, Any]
+    options: dict[str, Any]
+
+
+class Count(TypedDict):
+    count: int
+    exact: bool
+
+
+class Reject(TypedDict):
+    line: int
+    record: int
+    column: str | None
+    code: str
+    reason: str
+    raw: str
+    suggestion: NotRequired[str]
+
+
+class Progress(TypedDict):
+    done: int
+    total: int | None
+    unit: str
+    message: str
+
+
+class Job(TypedDict):
+    id: str
+    task: str
+    args: dict[str, Any]
+    state: JobState
+    progress: Progress
+    attempt: int
+    max_attempts: int
+    error: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class Model(TypedDict):
+    name: str
+    description: NotRequired[str | None]
+    created_at: str
+
+
+class ModelVersion(TypedDict):
+    model: str
+    version: int
+    flavour: str
+    engine: str
+    signature: dict[str, Any]
+    aliases: list[str]
+    metrics: dict[str, Any]
+    libraries: dict[str, Any]
+    safety: dict[str, Any]
+    parity: dict[str, Any]
+    sha256: str
+    created_at: str
+
+
+class Prediction(TypedDict):
+    prediction: Any
+    probabilities: NotRequired[dict[str, float]]
+
+
+class Predictions(TypedDict):
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class JobEvent(TypedDict):
+    """One event of a job: `kind` is `state`, `progress` or `log`."""
+
+    kind: str
+    data: Any
