@@ -74,8 +74,11 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(state, with_worker, with_migration),
+        lifespan=_lifespan(state),
     )
+    # Read when the lifespan starts: `foretell serve` sets them on anybody's app.
+    app.state.with_worker = with_worker
+    app.state.with_migration = with_migration
     app.state.foretell = state
     app.state.metrics = state.port(Metrics)
     app.state.renderers = Renderers()
@@ -143,13 +146,13 @@ def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
 
 
 def _lifespan(
-    state: AppState, with_worker: bool, with_migration: bool
+    state: AppState,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
-            if with_migration:
+            if app.state.with_migration:
                 await schema.upgrade(state.database)
             else:
                 await schema.ensure_current(state.database)
@@ -160,7 +163,7 @@ def _lifespan(
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
             await stack.enter_async_context(state.port(Watcher))
-            if with_worker and state.settings.executor == "embedded":
+            if app.state.with_worker and state.settings.executor == "embedded":
                 await stack.enter_async_context(_supervisor(state))
             yield
 

@@ -4,6 +4,7 @@ Knows no HTTP: a worker that starts from here loads neither FastAPI nor a data
 library, so that a killed one is back within a second.
 """
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ from foretell.jobs.registry import TaskRegistry
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
 
+# Set by `foretell worker --queues` for the processes it starts; not a setting.
+QUEUES_VARIABLE = "_FORETELL_QUEUES"
 WORKER = "foretell.composition:worker_composition"
 
 
@@ -128,4 +131,5 @@ def worker_composition() -> Composition:
         principal_of=principal_of,
         services=open_services,
         clock=clock,
+        queues=tuple(filter(None, os.environ.get(QUEUES_VARIABLE, "").split(","))),
     )

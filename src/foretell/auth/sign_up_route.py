@@ -12,9 +12,9 @@ from foretell.http.state import state
 class SignUpRoute(ScopedRoute):
     """Needs its scope, unless sign-up is open."""
 
-    async def _admit(self, request: Request) -> None:
+    async def admit(self, request: Request) -> None:
         try:
-            await super()._admit(request)
+            await super().admit(request)
         except (Unauthenticated, Forbidden):
             if not state(request).port(Identity).options.is_signup_open:
                 raise

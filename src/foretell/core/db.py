@@ -105,7 +105,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
         datetime: UtcDateTime,
         str: String(255),
-        int: BigInteger().with_variant(BigInteger(), "sqlite"),
+        int: BigInteger,
         dict[str, Any]: JSON,
         list[str]: JSON,
         list[Any]: JSON,

@@ -114,7 +114,11 @@ async def make_revision(database: Database, message: str, path: str | None) -> s
 
     def run(connection: Connection) -> str:
         script: Any = command.revision(
-            _config(connection), message, autogenerate=True, version_path=path
+            _config(connection),
+            message,
+            autogenerate=True,
+            version_path=path,
+            rev_id=_next_number(),
         )
         return str(script.path)
 
@@ -133,8 +137,15 @@ async def _run(database: Database, run: Callable[[Connection], T]) -> T:
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", _SCRIPTS)
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
     return config
+
+
+def _next_number() -> str:
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    numbers = [int(s.revision) for s in scripts if s.revision.isdigit()]
+    return f"{max(numbers, default=0) + 1:04d}"
 
 
 def _heads() -> frozenset[str]:

@@ -1,11 +1,12 @@
 """Runs Alembic on a connection that `foretell.core.schema` hands over."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Connection
+from alembic.autogenerate.render import _repr_type
+from sqlalchemy import Connection, TypeDecorator
 
-from foretell.core.db import Base
+from foretell.core.db import Base, UtcDateTime
 from foretell.migrations import table_modules
 
 table_modules.load()
@@ -18,6 +19,16 @@ def include_object(
     return not (kind == "table" and is_reflected and name not in Base.metadata.tables)
 
 
+def render_item(kind: str, item: Any, context_: Any) -> str | Literal[False]:
+    """Write our own column types in words that stay true when code moves."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        context_.imports.add("from foretell.core.db import UtcDateTime")
+        return "UtcDateTime()"
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return str(_repr_type(item.impl_instance, context_))
+    return False
+
+
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -25,6 +36,7 @@ def run(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         compare_server_default=True,
         include_object=include_object,
+        render_item=render_item,
         transaction_per_migration=connection.dialect.name != "sqlite",
     )
     with context.begin_transaction():

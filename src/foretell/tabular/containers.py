@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from foretell.errors import Invalid
+from foretell.tabular.encodings import wide_encoding
 from foretell.tabular.errors import EmptyFile, InflatedTooLarge, NotATable
 from foretell.tabular.messages import ImportLimits
 
@@ -45,7 +46,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 # Magic of two or three printable letters may also start a header, such as "BMI".
 _SHORT_MAGIC_NEEDS_BINARY = 3
-_CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
+# Not NUL (judged row by row), nor \x01 and \x1f (delimiters of some exports).
+_CONTROL = bytes(range(2, 9)) + bytes(range(14, 27)) + bytes(range(28, 31))
 _STEP = 1 << 20
 _FREE_INFLATION = 64 << 20
 
@@ -83,8 +85,9 @@ def _zip_kind(head: bytes) -> str:
 
 
 def _looks_binary(head: bytes) -> bool:
-    """Control characters that no text has, NUL aside (UTF-16 is full of them)."""
-    return len(head) - len(head.translate(None, _CONTROL)) > len(head) // 50
+    """One byte in twenty is a control character that texts do not have."""
+    found = len(head) - len(head.translate(None, _CONTROL))
+    return found > max(3, len(head) // 20)
 
 
 def refuse_foreign(path: Path) -> None:
@@ -101,8 +104,7 @@ def refuse_foreign(path: Path) -> None:
     kind = sniff_kind(head)
     if kind is not None:
         raise NotATable(kind)
-    is_wide = head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head
-    if not is_wide and _looks_binary(head):
+    if wide_encoding(head) is None and _looks_binary(head):
         raise NotATable("a binary file of an unknown kind")
 
 

@@ -26,7 +26,25 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MULTIBYTE = frozenset(
-    ["big5", "big5hkscs", "cp932", "cp949", "cp950", "euc-jp", "euc-kr", "euc_kr", "euc-tw", "gb18030", "gb2312", "gbk", "hz", "iso-2022-jp", "iso-2022-kr", "johab", "shift_jis"]
+    [
+        "big5",
+        "big5hkscs",
+        "cp932",
+        "cp949",
+        "cp950",
+        "euc-jp",
+        "euc-kr",
+        "euc_kr",
+        "euc-tw",
+        "gb18030",
+        "gb2312",
+        "gbk",
+        "hz",
+        "iso-2022-jp",
+        "iso-2022-kr",
+        "johab",
+        "shift_jis",
+    ]
 )
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")
 _ACCENTS = re.compile(rb"[\x80-\xff]+")
@@ -102,7 +120,7 @@ def find_encoding(path: Path) -> Encoding:
         if head.startswith(mark):
             is_damaged = name == "utf-8" and _first_undecodable(path) is not None
             return Encoding(name, name, len(mark), is_damaged=is_damaged)
-    wide = _utf16_by_zeros(head)
+    wide = wide_encoding(head)
     if wide is not None:
         return Encoding(wide)
     bad = _first_undecodable(path)
@@ -113,17 +131,104 @@ def find_encoding(path: Path) -> Encoding:
     return _by_chardet(path, bad)
 
 
-def _utf16_by_zeros(head: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has a zero in nearly every other byte."""
+def wide_encoding(head: bytes) -> str | None:
+    """Return the UTF-16 or UTF-32 a file starts with, by its mark or its zero bytes.
+
+    UTF-16 of mostly Latin text has a zero in nearly every other byte; of other
+    scripts, at least around delimiters and line ends, and never in the other half.
+    """
+    for mark, name in _BOMS[1:]:
+        if head.startswith(mark):
+            return name
     if len(head) < 4 or b"\x00" not in head:
         return None
     half = len(head) // 2
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > half * 0.4 and even < half * 0.1:
-        return "utf-16-le"
-    if even > half * 0.4 and odd < half * 0.1:
-        return "utf-16-be"
+    for name, zeros, others, line_end in (
+        ("utf-16-le", odd, even, b"\n\x00"),
+        ("utf-16-be", even, odd, b"\x00\n"),
+    ):
+        is_mostly_latin = zeros > half * 0.4 and others < half * 0.1
+        is_other_script = others == 0 and zeros >= 4 and line_end in head
+        if is_mostly_latin or is_other_script:
+            return name
     return None
+
+
+def is_utf8(self) -> bool:
+        return codecs.lookup(self.codec).name == "utf-8"
+
+
+def named_encoding(name: str, path: Path) -> Encoding:
+    """Return the encoding the caller named.
+
+    Raises:
+        BadOption: Python knows no such text encoding.
+    """
+    try:
+        codec = codecs.lookup(name)
+        "".encode(codec.name)
+    except (LookupError, ValueError, TypeError) as error:
+        raise BadOption(f"There is no text encoding called {name[:40]!r}.") from error
+    plain = codec.name.removesuffix("-sig")
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    for mark, marked in _BOMS:
+        if head.startswith(mark) and marked.startswith(plain):
+            return Encoding(name, marked, len(mark), is_damaged=True)
+    if plain in ("utf-16", "utf-32"):
+        return Encoding(name, f"{plain}-le")
+    return Encoding(name, plain, is_damaged=True)
+
+
+def find_encoding(path: Path) -> Encoding:
+    """Work out how the text of a file is encoded."""
+    with path.open("rb") as stream:
+        head = stream.read(_SAMPLE)
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            is_damaged = name == "utf-8" and _first_undecodable(path) is not None
+            return Encoding(name, name, len(mark), is_damaged=is_damaged)
+    wide = wide_encoding(head)
+    if wide is not None:
+        return Encoding(wide)
+    bad = _first_undecodable(path)
+    if bad is None:
+        return Encoding("utf-8")
+    if _is_mostly_utf8(path, bad):
+        return Encoding("utf-8", is_damaged=True)
+    return _by_chardet(path, bad)
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """Return the UTF-16 or UTF-32 a file starts with, by its mark or its zero bytes.
+
+    UTF-16 of mostly Latin text has a zero in nearly every other byte; of other
+    scripts, at least around delimiters and line ends, and never in the other half.
+    """
+    for mark, name in _BOMS[1:]:
+        if head.startswith(mark):
+            return name
+    if len(head) < 4 or b"\x00" not in head:
+        return None
+    half = len(head) // 2
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    for name, zeros, others, low in (
+        ("utf-16-le", odd, even, head[0::2]),
+        ("utf-16-be", even, odd, head[1::2]),
+    ):
+        if zeros > half * 0.4 and others < half * 0.1:
+            return name
+        if others == 0 and zeros >= 4 and zeros == _ascii_units(head, name, low):
+            return name
+    return None
+
+
+def _ascii_units(head: bytes, name: str, low: bytes) -> int:
+    """Count the 16-bit units that are ASCII, if they are delimiters or line ends."""
+    high = head[1::2] if name == "utf-16-le" else head[0::2]
+    units = [unit for unit, top in zip(low, high, strict=False) if top == 0]
+    return len(units) if 10 in units or 13 in units else 0
 
 
 def _blocks(path: Path, skip: int = 0) -> Iterator[bytes]:

@@ -209,19 +209,14 @@ def explain(cell: str, forced: Forced) -> tuple[str, str, str | None]:
     kind = forced.kind.type
     shown = repr(cell if len(cell) <= 100 else cell[:100] + "…")
     suggestion = _suggestion(cell, forced)
-    trimmed = cell.strip()
-    if kind == ColumnType.INTEGER and re.fullmatch(r"[+-]?[0-9]+", trimmed):
-        if trimmed == cell:
-            return "out_of_range", f"{shown} does not fit into 64 bits.", None
-    if kind == ColumnType.FLOAT and re.match(_NUMBER, trimmed) and trimmed == cell:
+    if kind == ColumnType.INTEGER and re.match(_WHOLE, cell):
+        return "out_of_range", f"{shown} does not fit into 64 bits.", None
+    if kind == ColumnType.FLOAT and re.match(_NUMBER, cell):
         return "out_of_range", f"{shown} is too large for a float.", None
-    if kind in (ColumnType.DATE, ColumnType.TIMESTAMP) and len(forced.formats) > 1:
-        if _SLASH_DATE.match(trimmed):
-            return (
-                "ambiguous_date",
-                f"{shown} can be read in more than one way; say how with date_format.",
-                None,
-            )
+    is_day = kind in (ColumnType.DATE, ColumnType.TIMESTAMP)
+    if is_day and len(forced.formats) > 1 and _SLASH_DATE.match(cell.strip()):
+        reason = f"{shown} can be read in more than one way; say how with date_format."
+        return "ambiguous_date", reason, None
     return f"invalid_{kind.value}", f"{shown} is no {kind.value}.", suggestion
 
 

@@ -1,5 +1,6 @@
 """Tell a header row from a data row, and name the columns."""
 
+import itertools
 from collections.abc import Sequence
 
 from foretell.tabular.cell_patterns import cell_class
@@ -46,9 +47,7 @@ def _are_years(row: Sequence[str]) -> bool:
     if not all(number.isdigit() and int(number) in _YEARS for number in numbers):
         return False
     years = [int(number) for number in numbers]
-    return all(
-        later > earlier for earlier, later in zip(years, years[1:], strict=False)
-    )
+    return all(later > earlier for earlier, later in itertools.pairwise(years))
 
 
 def is_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:

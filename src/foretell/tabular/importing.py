@@ -6,9 +6,10 @@ parts and rejects. Blocks of some MiB go through one after the other, so memory 
 not grow with the file. Runs in a sandboxed child.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -149,12 +150,16 @@ class _Import:
 
     def _pass(self, stage: str) -> ImportResult | None:
         """Read the file once; None if a guessed type did not hold."""
+        with self._text.path.open("rb") as stream:
+            return self._read(self._blocks(stream), stage)
+
+    def _read(self, blocks: Iterable[Block], stage: str) -> ImportResult | None:
         parts = PartWriter(self._folder)
         rejects = RejectWriter(self._folder / _REJECTS_FILE, keep=self._is_dry)
         kept: list[pl.DataFrame] = []
         records = rows = 0
         try:
-            for block in self._blocks():
+            for block in blocks:
                 records += block.records
                 frame = self._type(block, rejects)
                 if frame is not None and self._typer.holds:
@@ -179,8 +184,7 @@ class _Import:
             rejects.discard()
             raise
 
-    def _blocks(self) -> RecordReader:
-        stream = self._text.path.open("rb")
+    def _blocks(self, stream: BinaryIO) -> RecordReader:
         stream.seek(self._layout.data_offset)
         return RecordReader(
             stream,

@@ -240,10 +240,12 @@ def _find_header(
     cells = [row.cells for row in rows[index + 1 :][:_HEADER_ROWS] if row.cells]
     first = rows[index]
     same = [row for row in cells if len(row) == first.width]
-    if first.cells and (not cells or same) and not _names_forced(first, options):
-        if not is_header(first.cells, same):
-            width, _ = _usual_width([*rows[index:], *later])
-            return _Header(index, False, width, width)
+    is_judged = (
+        first.cells and (same or not cells) and not _names_forced(first, options)
+    )
+    if is_judged and not is_header(first.cells or [], same):
+        width, _ = _usual_width([*rows[index:], *later])
+        return _Header(index, False, width, width)
     return _fit(rows, later, index)
 
 

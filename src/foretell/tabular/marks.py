@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from foretell.tabular.lenient import Dialect
 
 Positions = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class Marks:
@@ -80,30 +81,31 @@ class Marks:
             ).astype(np.int64)
         return counts + 1
 
-    def is_blank(self, starts: Positions, ends: Positions) -> NDArray[np.bool_]:
+    def is_blank(self, starts: Positions, ends: Positions) -> Flags:
         """Return which records are empty lines."""
         size = ends - starts
-        blank = size == 0
+        blank: Flags = size == 0
         single = np.flatnonzero(size == 1)
         blank[single] = self._bytes[starts[single]] == 13
         return blank
 
-    def _may_open(self, quotes: Positions) -> NDArray[np.bool_]:
+    def _may_open(self, quotes: Positions) -> Flags:
         before = self._bytes[np.maximum(quotes - 1, 0)]
         delimiter = ord(self._dialect.delimiter)
-        fits = (before == delimiter) | (before == self._eol) | (quotes == 0)
+        fits: Flags = (before == delimiter) | (before == self._eol) | (quotes == 0)
         if self._dialect.spaced:
             second = self._bytes[np.maximum(quotes - 2, 0)]
             fits |= (before == 32) & (second == delimiter) & (quotes >= 2)
         return fits
 
-    def _may_close(self, quotes: Positions) -> NDArray[np.bool_]:
+    def _may_close(self, quotes: Positions) -> Flags:
         last = len(self._bytes) - 1
         after = self._bytes[np.minimum(quotes + 1, last)]
         second = self._bytes[np.minimum(quotes + 2, last)]
-        fits = (after == ord(self._dialect.delimiter)) | (after == self._eol)
+        fits: Flags = (after == ord(self._dialect.delimiter)) | (after == self._eol)
         fits |= (after == 13) & ((second == self._eol) | (quotes + 1 == last))
-        return fits | (quotes == last)
+        fits |= quotes == last
+        return fits
 
     def _pair_quotes(self, quotes: Positions) -> None:
         touching = np.flatnonzero(np.diff(quotes) == 1)

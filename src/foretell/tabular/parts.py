@@ -76,7 +76,7 @@ class PartWriter:
             return
         self._waiting.append(frame)
         self._rows += frame.height
-        self._bytes += frame.estimated_size()
+        self._bytes += int(frame.estimated_size())
         self.rows += frame.height
         if self._rows >= _PART_ROWS or self._bytes >= _PART_BYTES:
             self._flush()

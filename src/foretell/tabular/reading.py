@@ -236,10 +236,7 @@ def _compare(
         is_beyond = cell.is_not_null() if backwards else pl.lit(value=False)
         return is_beyond, cell.is_null()
     is_same = (cell == value).fill_null(value=False)
-    if descending != backwards:
-        is_beyond = cell < value
-    else:
-        is_beyond = cell > value
+    is_beyond = cell < value if descending != backwards else cell > value
     return is_beyond.fill_null(value=not backwards), is_same
 
 

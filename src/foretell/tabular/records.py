@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foretell.tabular.encodings import is_utf8
 from foretell.tabular.lenient import Dialect, Fault, join_cells, split_line
-from foretell.tabular.marks import Marks, Positions
+from foretell.tabular.marks import Flags, Marks, Positions
 from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
 
@@ -188,9 +187,9 @@ class RecordReader:
         starts: Positions,
         ends: Positions,
         cells: Positions,
-    ) -> NDArray[np.bool_]:
+    ) -> Flags:
         """Return which records must be looked at one by one."""
-        suspect = cells != self._shape.width
+        suspect: Flags = cells != self._shape.width
         suspect |= ends - starts > self._limits.cell_bytes
         faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
         suspect[faulty[faulty < len(starts)]] = True
@@ -216,7 +215,7 @@ class RecordReader:
         ends: Positions,
         lines: Positions,
         ordinals: Positions,
-        suspects: NDArray[np.bool_],
+        suspects: Flags,
     ) -> Block:
         kept = ~suspects
         pieces: list[bytes | memoryview] = []
@@ -303,7 +302,7 @@ class RecordReader:
         return (delimiter.join(cells) + self._dialect.line_end).encode()
 
 
-def _hit(positions: Positions, ends: Positions, count: int) -> NDArray[np.bool_]:
+def _hit(positions: Positions, ends: Positions, count: int) -> Flags:
     """Return which records hold at least one of the positions."""
     hit = np.zeros(count, np.bool_)
     index = np.searchsorted(ends, positions)
