@@ -2,20 +2,27 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from foretell.auth.audit import Audit
 from foretell.core.parts import Parts
-from foretell.jobs.composing import jobs_service
+from foretell.jobs.service import JobsService
 from foretell.models.changes import Changes
-from foretell.models.service import Audit, ModelsService, Surroundings
+from foretell.models.service import ModelsService, People, Surroundings
 from foretell.models.store import ModelStore
 
 
-def models_service(parts: Parts, session: AsyncSession) -> ModelsService:
+def models_service(
+    parts: Parts,
+    session: AsyncSession,
+    audit: Audit | None = None,
+    people: People | None = None,
+) -> ModelsService:
     """The service whose statements run in `session`."""
     around = Surroundings(
-        jobs=jobs_service(parts, session),
-        audit=audit_log(parts, session),
+        jobs=JobsService.of(parts, session),
         changes=parts.port(Changes),
         clock=parts.clock,
         cursors=parts.cursors,
+        audit=audit,
+        people=people,
     )
     return ModelsService(ModelStore(session), around)
