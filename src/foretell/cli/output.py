@@ -24,7 +24,9 @@ def show_list(
     if not found:
         print("none")
         return
-    print_table(columns, [[_cell(item.get(name)) for name in columns] for item in found])
+    print_table(
+        columns, [[_cell(item.get(name)) for name in columns] for item in found]
+    )
 
 
 def show_one(item: Mapping[str, Any], *, as_json: bool) -> None:

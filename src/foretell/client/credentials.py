@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from foretell.client.errors import CredentialMissing, KeyFileExposed
-from foretell.settings import Settings, load_settings
+from foretell.settings import load_settings
 
 KEY_FILE = "cli.key"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -38,7 +38,7 @@ def find_target(url: str | None = None, api_key: str | None = None) -> Target:
     if url and api_key:
         return Target(url.rstrip("/"), api_key)
     settings = load_settings()
-    url = (url or _local_url(settings)).rstrip("/")
+    url = (url or address_of(settings.host, settings.port)).rstrip("/")
     return Target(url, api_key or _local_key(settings.data_dir, url))
 
 
@@ -76,15 +76,11 @@ def write_key_file(folder: Path, key: str) -> Path:
     return file
 
 
-def _local_url(settings: Settings) -> str:
-    host = settings.host
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - recognised, not bound
-        host = "127.0.0.1"
-    return (
-        f"http://[{host}]:{settings.port}"
-        if ":" in host
-        else f"http://{host}:{settings.port}"
-    )
+def address_of(host: str, port: int) -> str:
+    """Where a server that listens on `host` is reached from its own machine."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+    name = everywhere.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _local_key(folder: Path, url: str) -> str:
@@ -93,6 +89,6 @@ def _local_key(folder: Path, url: str) -> str:
     if key is None:
         raise CredentialMissing(
             "There is no API key. Set FORETELL_API_KEY, or make one on the server's "
-            "machine: foretell key create"
+            "machine: foretell key create --save"
         )
     return key

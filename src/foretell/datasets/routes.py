@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Request, Response
 
 from foretell.core.ids import slug_of
+from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.datasets.contents import SourceFile
 from foretell.datasets.dependencies import Datasets, Importer
@@ -148,7 +149,7 @@ async def list_datasets(
     datasets: Datasets,
     limit: ObjectLimit = 100,
     cursor: Cursor = None,
-) -> ListOf[DatasetView]:
+) -> Page[DatasetView]:
     """List the datasets that the caller may see, by name."""
     page = await datasets.list_page(user, cursor, limit)
     return page_response(request, response, page)
@@ -208,7 +209,7 @@ async def list_versions(
     datasets: Datasets,
     limit: ObjectLimit = 100,
     cursor: Cursor = None,
-) -> ListOf[DatasetView]:
+) -> Page[DatasetView]:
     """List the versions of a dataset, newest first."""
     page = await datasets.list_versions(user, name, cursor, limit)
     return page_response(request, response, page)

@@ -1,4 +1,4 @@
-"""Lists: the page's body and its `Link` header."""
+"""Lists: the page and its `Link` header."""
 
 import urllib.parse
 from typing import TypeVar
@@ -7,16 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foretell.core.pagination import Page
-from foretell.http.schemas import ListOf
 
 T = TypeVar("T")
 
 
-def page_response(request: Request, response: Response, page: Page[T]) -> ListOf[T]:
-    """The body of `page`; sets `Link: rel="next"` on the response."""
+def page_response(request: Request, response: Response, page: Page[T]) -> Page[T]:
+    """Set `Link: rel="next"` on the response and give `page` back as its body."""
     if page.next is not None:
         response.headers["Link"] = f'<{next_link(request, page.next)}>; rel="next"'
-    return ListOf[T].model_construct(items=page.items, next=page.next)
+    return page
 
 
 def next_link(request: Request, cursor: str) -> str:

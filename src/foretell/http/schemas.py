@@ -39,7 +39,7 @@ class Reading(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class ListOf(BaseModel, Generic[T]):
+class ListOf(Reading, Generic[T]):
     """One page of a list; `next` is the cursor of the next page."""
 
     items: list[T]
