@@ -1,13 +1,33 @@
 """Builds the models service for a unit of work, in requests and jobs alike."""
 
+from pathlib import Path
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
 from foretell.core.parts import Parts
 from foretell.jobs.service import JobsService
 from foretell.models.changes import Changes
+from foretell.models.importing import ModelImporter
 from foretell.models.service import ModelsService, People, Surroundings
 from foretell.models.store import ModelStore
+from foretell.sandbox.pool import Sandbox
+
+
+def provide_models(parts: Parts, scratch: Path) -> None:
+    """Give `parts` what the service and the import job need."""
+    settings = parts.settings
+    parts.provide(Changes())
+    parts.provide(
+        ModelImporter(
+            parts.port(Sandbox),
+            parts.blobs,
+            scratch,
+            memory_bytes=int(settings.worker_memory),
+            allow=settings.pickle_allow,
+            pickle=settings.pickle,
+        )
+    )
 
 
 def models_service(
