@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from foretell.auth import routes as auth_routes
 from foretell.auth.identity import Identity
 from foretell.auth.oauth import render_oauth_problem
-from foretell.composition import WORKER, open_blobs, open_identity, provide_ports
+from foretell.composition import (
+    WORKER,
+    open_blobs,
+    open_identity,
+    provide_ports,
+    scratch,
+)
 from foretell.core import idempotency, schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database, DatabaseUnavailable
@@ -30,6 +36,12 @@ from foretell.jobs.composing import jobs_service
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.watcher import Watcher
+from foretell.models import routes as models_routes
+from foretell.predictions import routes as predictions_routes
+from foretell.predictions.composing import provide_predictions
+from foretell.predictions.fastpath import PredictFastPath
+from foretell.predictions.openapi import contributor
+from foretell.predictions.service import Predictions
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
@@ -48,6 +60,8 @@ ROUTERS = (
     jobs_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
+    models_routes.routes,
+    predictions_routes.routes,
 )
 
 
@@ -82,12 +96,14 @@ def create_app(
     app.state.foretell = state
     app.state.metrics = state.port(Metrics)
     app.state.renderers = Renderers()
-    app.state.openapi_contributors = []
+    predictions = state.port(Predictions)
+    app.state.openapi_contributors = [contributor(predictions)]
     app.open_edge(
         hosts=settings.hosts,
         cors_origins=settings.cors_origins,
         metrics=state.port(Metrics),
     )
+    app.add_fast_path(PredictFastPath(state.authenticator, predictions))
     install_handlers(app)
     app.state.renderers.register("/token", render_oauth_problem)
     for area in ROUTERS:
@@ -117,7 +133,9 @@ def build_state(settings: Settings) -> AppState:
     )
     provide_ports(state)
     state.provide(identity)
-    state.provide(Metrics())
+    metrics = Metrics()
+    state.provide(metrics)
+    provide_predictions(state, scratch(settings), metrics.registry)
     state.provide(Watcher(database, settings.data_dir, clock))
     state.waiter = state.port(Watcher)
     state.checks.update(_checks(state))
@@ -162,6 +180,9 @@ def _lifespan(
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
+            serving = state.port(Predictions).serving
+            stack.push_async_callback(serving.close)
+            await stack.enter_async_context(_running(serving.run))
             await stack.enter_async_context(state.port(Watcher))
             if app.state.with_worker and state.settings.executor == "embedded":
                 await stack.enter_async_context(_supervisor(state))

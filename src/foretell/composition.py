@@ -32,6 +32,13 @@ from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.mail import Mailer
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.registry import TaskRegistry
+from foretell.models import importing as models_importing
+from foretell.models import tasks as models_tasks
+from foretell.models.composing import provide_models
+from foretell.predictions import batching as predictions_batching
+from foretell.predictions import host as predictions_host
+from foretell.predictions import tasks as predictions_tasks
+from foretell.predictions.composing import provide_batches
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
 
@@ -42,7 +49,12 @@ WORKER = "foretell.composition:worker_composition"
 
 def registry() -> TaskRegistry:
     """All tasks that jobs may run."""
-    return TaskRegistry().include(jobs_tasks.tasks, datasets_tasks.tasks)
+    return TaskRegistry().include(
+        jobs_tasks.tasks,
+        datasets_tasks.tasks,
+        models_tasks.tasks,
+        predictions_tasks.tasks,
+    )
 
 
 def open_blobs(settings: Settings) -> BlobStore:
@@ -56,9 +68,13 @@ def open_blobs(settings: Settings) -> BlobStore:
 def provide_ports(parts: Parts) -> None:
     """Give `parts` the port of every area."""
     settings = parts.settings
-    sandbox = Sandbox(
-        preload=[*datasets_importing.PRELOAD], require=settings.sandbox == "require"
-    )
+    preload = [
+        *datasets_importing.PRELOAD,
+        *models_importing.PRELOAD,
+        *predictions_host.PRELOAD,
+        *predictions_batching.PRELOAD,
+    ]
+    sandbox = Sandbox(preload=preload, require=settings.sandbox == "require")
     parts.provide(sandbox)
     parts.provide(registry())
     parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
@@ -73,6 +89,8 @@ def provide_ports(parts: Parts) -> None:
             parts.blobs, lambda: load_plugin("foretell.table_engines", "polars")()
         )
     )
+    provide_models(parts, scratch(settings))
+    provide_batches(parts, scratch(settings))
 
 
 def open_identity(

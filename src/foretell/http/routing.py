@@ -90,7 +90,7 @@ class ScopedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             await self.admit(request)
-            _limit_body(request, self._limit_of(request))
+            limit_body(request, self._limit_of(request))
             if request.method != "POST":
                 return await inner(request)
             return await waiting.finish(request, await idempotency.once(request, inner))
@@ -157,7 +157,7 @@ class ScopeMissing(Forbidden):
         return {"WWW-Authenticate": f'{challenge}, scope="{self.scope}"'}
 
 
-def _limit_body(request: Request, limit: int) -> None:
+def limit_body(request: Request, limit: int) -> None:
     """Refuse a body over `limit` bytes, announced or counted."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:

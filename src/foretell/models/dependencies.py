@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
+from foretell.auth.dependencies import AuthServices
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import Name
 from foretell.models.composing import models_service
@@ -11,9 +12,9 @@ from foretell.models.importing import ModelImporter
 from foretell.models.service import ModelsService
 
 
-def get_models(state: State, session: Session) -> ModelsService:
+def get_models(state: State, session: Session, auth: AuthServices) -> ModelsService:
     """The models service in the request's unit of work."""
-    return models_service(state, session)
+    return models_service(state, session, auth.audit, auth.accounts.resolve_people)
 
 
 def get_importer(state: State) -> ModelImporter:

@@ -8,6 +8,7 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
+from foretell.core.pagination import Page
 from foretell.core.principal import Principal, Scope
 from foretell.http.dependencies import CurrentUser, Cursor, ObjectLimit, State
 from foretell.http.listing import page_response
@@ -81,7 +82,7 @@ async def list_models(
     models: Models,
     limit: ObjectLimit = 100,
     cursor: Cursor = None,
-) -> ListOf[ModelView]:
+) -> Page[ModelView]:
     """List the models that the caller may see, by name."""
     return page_response(request, response, await models.list_page(user, cursor, limit))
 
@@ -195,7 +196,7 @@ async def list_versions(
     models: Models,
     limit: ObjectLimit = 100,
     cursor: Cursor = None,
-) -> ListOf[VersionView]:
+) -> Page[VersionView]:
     """List the versions of a model, newest first."""
     page = await models.list_versions(user, model, cursor, limit)
     return page_response(request, response, page)
@@ -264,10 +265,10 @@ async def read_artifact(
 )
 async def list_aliases(
     model: ModelName, user: CurrentUser, models: Models
-) -> ListOf[AliasView]:
+) -> Page[AliasView]:
     """List the aliases of a model and where they point."""
     items = await models.list_aliases(user, model)
-    return ListOf[AliasView].model_construct(items=items, next=None)
+    return Page(items, None)
 
 
 @routes.get(

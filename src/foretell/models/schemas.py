@@ -23,10 +23,10 @@ class ModelChange(Body):
     description: Text | None = None
     visibility: Literal["private", "everyone"] | None = None
     readers: list[str] | None = Field(
-        None, max_length=1000, description="Ids of users who may see it."
+        None, max_length=1000, description="Users (id or e-mail) who may see it."
     )
     writers: list[str] | None = Field(
-        None, max_length=1000, description="Ids of users who may change it."
+        None, max_length=1000, description="Users (id or e-mail) who may change it."
     )
 
 
@@ -138,7 +138,7 @@ class DeclaredInput(Body):
 
 class DeclaredSignature(Body):
     inputs: list[DeclaredInput] = Field(min_length=1, max_length=10_000)
-    outputs: list[dict[str, Any]] = []
+    outputs: list[dict[str, Any]] = Field([], max_length=1000)
 
 
 class Metadata(Body):

@@ -1,9 +1,11 @@
 """What can be done with trained models: one method a use case."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from foretell.auth.ownership import NotYours, may_share, readable, writable
+from foretell.auth.audit import Audit
+from foretell.auth.ownership import ensure_may_share, ensure_may_write, readable
 from foretell.core.clock import Clock
 from foretell.core.ids import new_id
 from foretell.core.pagination import Cursors, Page
@@ -36,29 +38,24 @@ REMOVE_TASK = "models.remove"
 _SHARING = frozenset({"visibility", "readers", "writers"})
 
 
-class Audit(Protocol):
-    """Notes who did what; commits with the unit of work."""
-
-    async def record(
-        self,
-        action: str,
-        actor: Any,
-        *,
-        kind: str = "",
-        object_id: str = "",
-        **detail: Any,
-    ) -> None: ...
+People = Callable[[list[str], str], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the service needs beside its own store."""
+    """What the service needs beside its own store.
+
+    Attributes:
+        audit, people: For changes that somebody asks for; a job has neither.
+            `people` turns ids and e-mails into user ids.
+    """
 
     jobs: JobsService
-    audit: Audit
     changes: Changes
     clock: Clock
     cursors: Cursors
+    audit: Audit | None = None
+    people: People | None = None
 
 
 class ModelsService:
@@ -68,6 +65,7 @@ class ModelsService:
         self._store = store
         self._jobs = around.jobs
         self._audit = around.audit
+        self._people = around.people
         self._changes = around.changes
         self._clock = around.clock
         self._cursors = around.cursors
@@ -87,7 +85,8 @@ class ModelsService:
         if found is None:
             made = await self._make(principal, name, description or "")
             return ModelView(made, ()), True
-        row = writable(found, principal, ModelNameTaken(name))
+        row = readable(found, principal, ModelNameTaken(name))
+        ensure_may_write(row, principal)
         if description is not None and description != row.description:
             await self._touch(row, description=description)
         return await self._view(row), False
@@ -135,8 +134,9 @@ class ModelsService:
             NotYours: Sharing is for the owner and admins.
         """
         row = await self._writable(principal, name)
-        if _SHARING & values.keys() and not may_share(row, principal):
-            raise NotYours
+        if _SHARING & values.keys():
+            ensure_may_share(row, principal)
+            values = await self._with_people(values)
         view = await self._view(row)
         if if_match not in (None, "*", view.etag):
             raise ModelChanged
@@ -151,8 +151,7 @@ class ModelsService:
     ) -> None:
         """Delete a model with all versions; a job removes the files."""
         row = await self._writable(principal, name)
-        if not may_share(row, principal):
-            raise NotYours
+        ensure_may_share(row, principal)
         if if_match not in (None, "*", (await self._view(row)).etag):
             raise ModelChanged
         await self._stamp(row)
@@ -178,14 +177,15 @@ class ModelsService:
             _demand(principal, Scope.MODELS_TRUST, name)
         found = await self._store.find(name)
         if found is not None:
-            writable(found, principal, ModelNotFound(name))
+            ensure_may_write(readable(found, principal, ModelNotFound(name)), principal)
 
     async def target_of(self, principal: Principal, name: str) -> tuple[str, str]:
-        """Ids of the model, made if absent, and of a version to be."""
+        """Ids of the model, made if absent, and of a version to be; after
+        `check_upload`."""
         found = await self._store.find(name)
         if found is None:
             found = await self._make(principal, name, "")
-        return writable(found, principal, ModelNotFound(name)).id, new_id()
+        return found.id, new_id()
 
     async def submit(self, principal: Principal, uploaded: Uploaded) -> Job:
         """Start the inspection of a stored upload."""
@@ -341,10 +341,19 @@ class ModelsService:
         """The model, locked until the end of the unit of work."""
         _demand(principal, Scope.MODELS_WRITE, name)
         found = await self._store.find(name, lock=True)
-        return writable(found, principal, ModelNotFound(name))
+        row = readable(found, principal, ModelNotFound(name))
+        ensure_may_write(row, principal)
+        return row
 
     async def _view(self, row: Model) -> ModelView:
         return ModelView(row, await self._store.aliases([row.id]))
+
+    async def _with_people(self, values: dict[str, Any]) -> dict[str, Any]:
+        """`values` with readers and writers as user ids."""
+        if self._people is None:
+            return values
+        named = values.keys() & {"readers", "writers"}
+        return values | {n: await self._people(values[n], f"/{n}") for n in named}
 
     async def _touch(self, row: Model, **values: Any) -> None:
         for name, value in values.items():
@@ -362,9 +371,10 @@ class ModelsService:
     async def _note(
         self, principal: Principal, action: str, name: str, **detail: Any
     ) -> None:
-        await self._audit.record(
-            action, principal, kind="model", object_id=name, **detail
-        )
+        if self._audit is not None:
+            await self._audit.record(
+                action, principal, kind="model", object_id=name, **detail
+            )
 
     def _announce(self, stamp: int) -> None:
         self._store.after_commit(lambda: self._changes.saw(stamp))

@@ -103,6 +103,16 @@ class ServedModels:
             pointing[alias.model_id][alias.name] = alias.number
         return Changed(epoch, [_served(row, pointing[row.id]) for row in rows], ids)
 
+    async def find(self, name: str) -> ServedModel | None:
+        """One model by name."""
+        async with self._database.reading() as session:
+            store = ModelStore(session)
+            row = await store.find(name)
+            if row is None:
+                return None
+            aliases = await store.aliases([row.id])
+        return _served(row, {alias.name: alias.number for alias in aliases})
+
     async def version(self, model: ServedModel, number: int) -> ServedVersion | None:
         """One version of a model; `None` when the model is gone."""
         async with self._database.reading() as session:

@@ -6,6 +6,7 @@ from foretell.errors import (
     FieldError,
     Invalid,
     NotFound,
+    TooLarge,
     Unavailable,
     UnsupportedFormat,
 )
@@ -101,10 +102,28 @@ class AnswerTooLarge(TooLarge):
     slug = "answer-too-large"
 
     def __init__(self) -> None:
-        super().__init__("The answer is too large; send fewer rows, or use a batch job.")
+        super().__init__(
+            "The answer is too large; send fewer rows, or use a batch job."
+        )
 
 
 class BatchColumnsMissing(Invalid):
     """The dataset lacks inputs of the model, or has them in another type."""
 
     slug = "batch-columns-missing"
+
+
+class BatchRowInvalid(Invalid):
+    """A cell of the dataset does not fit the model's signature."""
+
+    slug = "batch-row-invalid"
+
+    def __init__(self, column: str, row: int, why: str) -> None:
+        at_fault = FieldError(f"/rows/{row}/{column}", f"It {why}.", "cell")
+        super().__init__(
+            f"Row {row:,}, column {column!r} {why}.",
+            errors=[at_fault],
+            column=column,
+            row=row,
+        )
+        self.column, self.row, self.why = column, row, why

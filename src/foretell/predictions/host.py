@@ -18,24 +18,13 @@ import msgspec
 from foretell.core.blobs import BlobStore
 from foretell.core.ids import new_id
 from foretell.core.logs import get_logger
-from foretell.errors import ForetellError, Unavailable
 from foretell.models.serving import ServedVersion
 from foretell.predictions.errors import (
-    AnswerTooLarge,
-    ModelFailed,
     ModelHostEnded,
     ModelNotLoaded,
     PredictionTimedOut,
-    RowsInvalid,
 )
-from foretell.predictions.hosting import (
-    READY,
-    Call,
-    Fault,
-    HostRequest,
-    Reply,
-    field_errors,
-)
+from foretell.predictions.hosting import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import (
     MAX_FRAME_BYTES,
     FrameTooLarge,
@@ -43,6 +32,7 @@ from foretell.sandbox.frames import (
     write_frame,
 )
 from foretell.sandbox.pool import Sandbox
+from foretell.sandbox.refusals import rebuild
 from foretell.sandbox.server import SandboxedServer
 
 log = get_logger("foretell.predictions")
@@ -189,8 +179,8 @@ class ModelHost:
             reply = await connection.call(body, names_model, is_single, seconds)
         finally:
             self._calls -= 1
-        if reply.fault is not None:
-            raise _error_of(reply.fault)
+        if reply.refused is not None:
+            raise rebuild(reply.refused)
         return reply.body, reply.rows
 
     async def opened(self) -> "Connection":
@@ -238,7 +228,9 @@ class Connection:
         self.is_alive = True
 
     @classmethod
-    async def open(cls, server: SandboxedServer, clean: Callable[[], None]) -> "Connection":
+    async def open(
+        cls, server: SandboxedServer, clean: Callable[[], None]
+    ) -> "Connection":
         """Connect, and wait until the version is open.
 
         Raises:
@@ -261,9 +253,13 @@ class Connection:
             await connection.close()
             raise ModelNotLoaded("The process of the model ended while it loaded.")
         reply = msgspec.msgpack.decode(frame, type=Reply)
-        if reply.fault is not None:
+        if reply.refused is not None:
             await connection.close()
-            raise _not_loaded(reply.fault)
+            refused = rebuild(reply.refused)
+            if isinstance(refused, ModelNotLoaded):
+                raise refused
+            reason = f"The model cannot be loaded any more. {refused.detail}"
+            raise ModelNotLoaded(reason) from refused
         connection._follower = asyncio.create_task(connection._follow())
         return connection
 
@@ -324,22 +320,3 @@ class Connection:
             with suppress(asyncio.CancelledError):
                 await self._follower
         await asyncio.to_thread(self._clean)
-
-
-def _error_of(fault: Fault) -> ForetellError:
-    if fault.slug == RowsInvalid.slug:
-        return RowsInvalid(field_errors(fault))
-    if fault.slug == ModelFailed.slug:
-        return ModelFailed(fault.error_type)
-    if fault.slug == AnswerTooLarge.slug:
-        return AnswerTooLarge()
-    return Unavailable(fault.detail)
-
-
-def _not_loaded(fault: Fault) -> ModelNotLoaded:
-    if fault.error_type:
-        return ModelNotLoaded(
-            f"The model cannot be loaded any more: it raised {fault.error_type}. "
-            "A library may have changed since it was uploaded; upload it again."
-        )
-    return ModelNotLoaded(f"The model cannot be loaded any more. {fault.detail}")

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from foretell.errors import FieldError, ForetellError
+from foretell.errors import ForetellError
 from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import EngineSpec, Predictor, Terms
 from foretell.models.signature import Signature
 from foretell.predictions.answering import Answerer
-from foretell.predictions.errors import AnswerTooLarge
+from foretell.predictions.errors import AnswerTooLarge, ModelNotLoaded
 from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
+from foretell.sandbox.messages import Refusal
+from foretell.sandbox.refusals import refusal
 
 # Two calls at a time: a short one need not wait for the end of a long one, and
 # more would only share the same cores.
@@ -58,22 +60,13 @@ class Call(msgspec.Struct, frozen=True):
     is_single: bool = False
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """An error that is the caller's to see."""
-
-    slug: str
-    detail: str
-    errors: list[tuple[str, str, str]] = []
-    error_type: str = ""
-
-
 class Reply(msgspec.Struct, frozen=True):
     """The answer to a call; with the id `READY`, whether the version is open."""
 
     id: int
     body: bytes = b""
     rows: int = 0
-    fault: Fault | None = None
+    refused: Refusal | None = None
 
 
 def serve(request: HostRequest, sock: socket.socket) -> None:
@@ -81,12 +74,15 @@ def serve(request: HostRequest, sock: socket.socket) -> None:
     try:
         answerer = _open(request)
     except ForetellError as error:
-        _send(sock, Reply(READY, fault=_fault(error)))
+        _send(sock, Reply(READY, refused=refusal(error)))
         return
     except Exception as error:
         # A library that changed since the upload may raise anything while it loads.
-        fault = Fault("model-not-loaded", "", error_type=type(error).__name__)
-        _send(sock, Reply(READY, fault=fault))
+        changed = ModelNotLoaded(
+            f"The model cannot be loaded any more: it raised {type(error).__name__}. "
+            "A library may have changed since it was uploaded; upload it again."
+        )
+        _send(sock, Reply(READY, refused=refusal(changed)))
         return
     _send(sock, Reply(READY))
     _answer_calls(answerer, sock)
@@ -112,18 +108,14 @@ def _reply(answerer: Answerer, call: Call) -> Reply:
         if len(body) > MAX_ANSWER_BYTES:
             raise AnswerTooLarge
     except ForetellError as error:
-        return Reply(call.id, fault=_fault(error))
+        return Reply(call.id, refused=refusal(error))
     return Reply(call.id, body, len(rows))
 
 
 def _open(request: HostRequest) -> Answerer:
-    from threadpoolctl import threadpool_limits
-
-    # Each call is one thread: requests come side by side already.
-    threadpool_limits(limits=1)
     data = Path(request.path).read_bytes()
     if hashlib.sha256(data).hexdigest() != request.sha256:
-        raise _Changed("The stored file is not the one that was inspected.")
+        raise ModelNotLoaded("The stored file is not the one that was inspected.")
     return Answerer(
         request.model, request.version, request.signature, _predictor(request, data)
     )
@@ -141,23 +133,5 @@ def _predictor(request: HostRequest, data: bytes) -> Predictor:
     )
 
 
-class _Changed(ForetellError):
-    slug = "model-not-loaded"
-
-
 def _send(sock: socket.socket, reply: Reply) -> None:
     send_frame(sock, msgspec.msgpack.encode(reply))
-
-
-def _fault(error: ForetellError) -> Fault:
-    return Fault(
-        error.slug,
-        error.detail,
-        [(e.pointer, e.message, e.code) for e in error.errors],
-        str(error.context.get("error_type", "")),
-    )
-
-
-def field_errors(fault: Fault) -> list[FieldError]:
-    """The field errors that a fault carries."""
-    return [FieldError(*error) for error in fault.errors]

@@ -77,25 +77,20 @@ class Serving:
             found = self._snapshots.get(name)
         return found
 
-    async def get_number(self, snapshot: Snapshot, reference: str | None) -> int:
-        """The version meant by `reference`.
+    async def newest(
+        self, snapshot: Snapshot, reference: str | None
+    ) -> tuple[Snapshot, int]:
+        """Look again for a version that the snapshot does not have: it may be younger.
 
         Raises:
             ModelVersionNotFound: There is none.
         """
-        number = snapshot.model.number_of(reference)
-        if number is None:
-            # It may be younger than the snapshot.
-            newer = await self.get_newest(snapshot.model.name)
-            number = newer.model.number_of(reference) if newer else None
+        await self.refresh()
+        newer = self._snapshots.get(snapshot.model.name, snapshot)
+        number = newer.model.number_of(reference)
         if number is None:
             raise ModelVersionNotFound(snapshot.model.name, reference)
-        return number
-
-    async def get_newest(self, name: str) -> Snapshot | None:
-        """The snapshot after a look at the database in any case."""
-        await self.refresh()
-        return self._snapshots.get(name)
+        return newer, number
 
     async def list_visible(self, principal: Principal) -> list[Snapshot]:
         """The models that the caller may see, by name."""

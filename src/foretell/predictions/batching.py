@@ -1,0 +1,184 @@
+"""Batch predictions: a dataset version and a model version make a dataset version."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from foretell.core.blobs import BlobStore
+from foretell.core.columns import ColumnType
+from foretell.core.ids import new_id
+from foretell.datasets.contents import VersionContents
+from foretell.datasets.service import DatasetView
+from foretell.errors import FieldError
+from foretell.models.serving import ServedVersion
+from foretell.models.signature import Signature
+from foretell.predictions.errors import BatchColumnsMissing
+from foretell.predictions.scoring import ScoreProgress, ScoreRequest, ScoreResult
+from foretell.sandbox.pool import Sandbox
+from foretell.tabular.messages import Part
+
+SCORE = "foretell.predictions.scoring:score"
+PRELOAD = ("foretell.predictions.scoring", "foretell.tabular.parts")
+TIMEOUT_SECONDS = 6 * 3600.0
+_NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DECIMAL})
+_FITTING = {
+    "boolean": frozenset({ColumnType.BOOLEAN}),
+    "integer": _NUMBERS,
+    "float": _NUMBERS,
+    "text": frozenset({ColumnType.TEXT}),
+}
+
+BATCH_TASK = "predictions.batch"
+
+Report = Callable[[ScoreProgress], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Parts in a folder of this machine, not yet stored."""
+
+    folder: Path
+    parts: list[Part]
+    columns: list[dict[str, Any]]
+    rows: int
+
+
+class BatchScorer:
+    """Scores dataset versions.
+
+    Args:
+        scratch: Folder for work in progress.
+        memory_bytes: Most memory one child may take.
+        allow: The setting `PICKLE_ALLOW`.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        blobs: BlobStore,
+        scratch: Path,
+        *,
+        memory_bytes: int,
+        allow: list[str],
+    ) -> None:
+        self._sandbox = sandbox
+        self._blobs = blobs
+        self._scratch = scratch
+        self._memory_bytes = memory_bytes
+        self._allow = allow
+
+    async def score(
+        self,
+        source: DatasetView,
+        version: ServedVersion,
+        *,
+        include_inputs: bool,
+        report: Report,
+    ) -> Scored:
+        """Predict all rows of `source`; the caller stores or discards the result.
+
+        Raises:
+            BatchColumnsMissing: The dataset lacks inputs, or has another type.
+            BatchRowInvalid, ModelFailed: As the rows and the model say.
+        """
+        columns = source.shown.columns
+        demand_columns(version.signature, columns)
+        kept = [c for c in columns if include_inputs]
+        folder = self._scratch / f"batch-{new_id()}"
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        try:
+            names = [str(column["name"]) for column in kept]
+            result = await self._run(source, version, names, folder, report)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        new = msgspec.to_builtins(result.columns)
+        return Scored(folder, result.parts, [*kept, *new], result.rows)
+
+    async def keep(
+        self, scored: Scored, prefix: str, lineage: dict[str, Any]
+    ) -> VersionContents:
+        """Make the parts blobs below `prefix`."""
+        parts = []
+        for part in scored.parts:
+            key = f"{prefix}{part.file}"
+            await self._blobs.put(key, scored.folder / part.file)
+            kept = {"rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
+            parts.append({"key": key, **kept})
+        return VersionContents(
+            columns=scored.columns,
+            rows=scored.rows,
+            rejects=0,
+            bytes=sum(part.bytes for part in scored.parts),
+            parts=parts,
+            lineage=lineage,
+        )
+
+    async def discard(self, scored: Scored) -> None:
+        await asyncio.to_thread(shutil.rmtree, scored.folder, ignore_errors=True)
+
+    async def _run(
+        self,
+        source: DatasetView,
+        version: ServedVersion,
+        keep: list[str],
+        folder: Path,
+        report: Report,
+    ) -> ScoreResult:
+        key = version.artifact_key if version.is_native else version.twin_key
+        sha256 = version.sha256 if version.is_native else version.twin_sha256
+        async with AsyncExitStack() as stack:
+            model = await stack.enter_async_context(self._blobs.local(key or ""))
+            parts = [
+                await stack.enter_async_context(self._blobs.local(part["key"]))
+                for part in source.shown.parts
+            ]
+            request = ScoreRequest(
+                parts=[str(part) for part in parts],
+                keep=keep,
+                output=str(folder),
+                flavour=version.flavour,
+                path=str(model),
+                sha256=sha256 or "",
+                is_native=version.is_native,
+                spec=version.spec,
+                signature=version.signature,
+                allow=self._allow,
+                trust=version.is_trusted,
+            )
+            return await self._sandbox.run(
+                SCORE,
+                request,
+                ScoreResult,
+                read=[model, *parts],
+                write=[folder],
+                memory_bytes=self._memory_bytes,
+                timeout_seconds=TIMEOUT_SECONDS,
+                on_progress=report,
+                progress_type=ScoreProgress,
+            )
+
+
+def demand_columns(signature: Signature, columns: list[dict[str, Any]]) -> None:
+    """Refuse a dataset that cannot be predicted, naming every column at fault."""
+    types = {str(column["name"]): ColumnType(column["type"]) for column in columns}
+    errors = []
+    for field in signature.inputs:
+        found = types.get(field.name)
+        pointer = f"/columns/{field.name}"
+        if found is None:
+            errors.append(FieldError(pointer, "The dataset lacks it.", "missing"))
+        elif found not in _FITTING[field.type]:
+            message = f"The dataset has {found}, the model takes {field.type}."
+            errors.append(FieldError(pointer, message, "type"))
+    if errors:
+        named = ", ".join(error.pointer.rpartition("/")[2] for error in errors[:5])
+        raise BatchColumnsMissing(
+            f"The dataset does not fit the model's inputs: {named}.", errors=errors
+        )

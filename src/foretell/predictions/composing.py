@@ -1,0 +1,53 @@
+"""Builds the parts of predictions: for API processes and for workers."""
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from foretell.core.parts import Parts
+from foretell.models.changes import Changes
+from foretell.models.serving import ServedModels
+from foretell.predictions.batching import BatchScorer
+from foretell.predictions.host import ModelHosts
+from foretell.predictions.metrics import PredictionMetrics
+from foretell.predictions.service import Predictions
+from foretell.predictions.snapshot import Serving
+from foretell.predictions.versions import VersionLoader
+from foretell.sandbox.pool import Sandbox
+
+
+def provide_batches(parts: Parts, scratch: Path) -> None:
+    """Give `parts` what the batch job needs."""
+    settings = parts.settings
+    parts.provide(
+        BatchScorer(
+            parts.port(Sandbox),
+            parts.blobs,
+            scratch,
+            memory_bytes=int(settings.worker_memory),
+            allow=settings.pickle_allow,
+        )
+    )
+
+
+def provide_predictions(
+    parts: Parts, scratch: Path, registry: CollectorRegistry
+) -> Predictions:
+    """Give `parts`, those of an API process, what answers calls.
+
+    `predictions.serving.run()` is to run beside the application, and
+    `predictions.serving.close()` when it ends.
+    """
+    settings = parts.settings
+    hosts = ModelHosts(
+        parts.port(Sandbox),
+        parts.blobs,
+        scratch,
+        memory_bytes=int(settings.worker_memory),
+        allow=settings.pickle_allow,
+    )
+    loader = VersionLoader(parts.blobs, hosts, PredictionMetrics(registry))
+    serving = Serving(ServedModels(parts.database), loader, parts.port(Changes))
+    predictions = Predictions(serving, settings.default_model)
+    parts.provide(predictions)
+    return predictions

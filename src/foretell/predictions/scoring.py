@@ -1,0 +1,227 @@
+"""Predicts a dataset version in a sandboxed child: Parquet parts in, parts out.
+
+Rows go through in groups, so memory is bounded whatever the size. The predictor is
+the one that answers online, on the same values, so that batch and online agree.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from foretell.core.columns import ColumnType
+from foretell.models.loading import open_native, open_predictor
+from foretell.models.ports import EngineSpec, Outputs, Predictor, Terms
+from foretell.models.signature import InputField, Signature
+from foretell.predictions.errors import BatchRowInvalid, ModelFailed, ModelNotLoaded
+from foretell.sandbox.child import Report
+from foretell.tabular.messages import Part
+
+GROUP_ROWS = 32_768
+_COLUMN_TYPES = {
+    "boolean": ColumnType.BOOLEAN,
+    "integer": ColumnType.INTEGER,
+    "float": ColumnType.FLOAT,
+    "text": ColumnType.TEXT,
+}
+
+
+class ScoreRequest(msgspec.Struct, frozen=True):
+    """What to predict with what.
+
+    Attributes:
+        parts: Parquet files of the dataset version, in row order.
+        keep: Columns of the dataset that go into the output.
+        path, sha256: The artifact, or the twin when `is_native` is false.
+        output: Folder for the parts.
+    """
+
+    parts: list[str]
+    keep: list[str]
+    output: str
+    flavour: str
+    path: str
+    sha256: str
+    is_native: bool
+    spec: EngineSpec
+    signature: Signature
+    allow: list[str] = []
+    trust: bool = False
+
+
+class ScoreProgress(msgspec.Struct, frozen=True):
+    rows: int
+
+
+class OutputColumn(msgspec.Struct, frozen=True):
+    """One new column, as the dataset's manifest names it."""
+
+    name: str
+    type: str
+    nullable: bool = False
+
+
+class ScoreResult(msgspec.Struct, frozen=True):
+    """The parts written, and the columns they have beside those kept."""
+
+    rows: int
+    parts: list[Part]
+    columns: list[OutputColumn]
+
+
+def score(request: ScoreRequest, report: Report) -> ScoreResult:
+    """Predict every row of the parts; the rows keep their order.
+
+    Raises:
+        BatchRowInvalid: A cell the model cannot take, by row and column.
+        ModelFailed: The model raised an error.
+    """
+    import polars as pl
+
+    from foretell.tabular.parts import PartWriter
+
+    predictor = _open(request)
+    names = output_names(request.signature, request.keep)
+    writer = PartWriter(Path(request.output))
+    done = 0
+    empty: Any = None
+    for frame in _groups(request):
+        outputs = _predict(predictor, request.signature, frame, done)
+        new = _frame(names, outputs, request.signature)
+        made = pl.concat([frame.select(request.keep), new], how="horizontal")
+        writer.add(made)
+        empty = made.clear()
+        done += frame.height
+        report(ScoreProgress(done))
+    return ScoreResult(done, writer.finish(empty), _columns(names, request.signature))
+
+
+def output_names(signature: Signature, taken: Sequence[str]) -> dict[str, str]:
+    """Names of the new columns by what they hold; a name that is taken gets `_2`."""
+    wanted = ["prediction"]
+    for field in signature.outputs:
+        if field.name == "prediction":
+            continue
+        stem = "probability" if field.name == "probabilities" else field.name
+        classes = field.values or []
+        wanted += [f"{stem}_{name}" for name in classes] or [stem]
+    names: dict[str, str] = {}
+    used = set(taken)
+    for name in wanted:
+        free, number = name, 2
+        while free in used:
+            free, number = f"{name}_{number}", number + 1
+        used.add(free)
+        names[name] = free
+    return names
+
+
+def _columns(names: Mapping[str, str], signature: Signature) -> list[OutputColumn]:
+    prediction = signature.output("prediction")
+    kind = ColumnType.FLOAT if prediction is None else _COLUMN_TYPES[prediction.type]
+    if prediction is not None and prediction.size is not None:
+        kind = ColumnType.LIST
+    return [
+        OutputColumn(free, str(kind if name == "prediction" else ColumnType.FLOAT))
+        for name, free in names.items()
+    ]
+
+
+def _open(request: ScoreRequest) -> Predictor:
+    path = Path(request.path)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != request.sha256:
+        raise ModelNotLoaded("The stored file is not the one that was inspected.")
+    if not request.is_native:
+        return open_predictor(request.spec, request.signature, data)
+    terms = Terms(request.allow, request.trust, Path(request.output))
+    return open_native(
+        path, request.signature, request.spec, flavour=request.flavour, terms=terms
+    )
+
+
+def _groups(request: ScoreRequest) -> Iterator[Any]:
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    wanted = list(dict.fromkeys([*request.keep, *request.signature.names]))
+    for part in request.parts:
+        with pq.ParquetFile(part) as file:
+            if not file.metadata.num_rows:
+                yield pl.DataFrame(file.schema_arrow.empty_table()).select(wanted)
+            for batch in file.iter_batches(GROUP_ROWS, columns=wanted):
+                yield pl.DataFrame(batch).select(wanted)
+
+
+def _predict(
+    predictor: Predictor, signature: Signature, frame: Any, first_row: int
+) -> Outputs:
+    batch = {
+        field.name: column_values(field, frame[field.name], first_row)
+        for field in signature.inputs
+    }
+    try:
+        return predictor.predict(batch)
+    except Exception as error:
+        # Whatever a model raises on rows that fit is about the rows.
+        raise ModelFailed(type(error).__name__) from error
+
+
+def column_values(field: InputField, column: Any, first_row: int = 0) -> Any:
+    """One column as the predictor takes it, checked like the cells of a request.
+
+    Raises:
+        BatchRowInvalid: A missing value, a fraction for an integer, or a value the
+            model does not know; with the row, counted from 1.
+    """
+    import polars as pl
+
+    def refuse_where(mask: Any, why: str) -> None:
+        place = mask.arg_max() if mask.any() else None
+        if place is not None:
+            raise BatchRowInvalid(field.name, first_row + place + 1, why)
+
+    if not field.nullable:
+        refuse_where(column.is_null(), "is missing, which the model does not take")
+    if field.type == "integer" and not column.dtype.is_integer():
+        number = column.cast(pl.Float64)
+        fraction = (number.is_null() & column.is_not_null()) | (
+            number != number.floor()
+        )
+        refuse_where(fraction.fill_null(False), "is not a whole number")
+    if field.closed and field.values is not None:
+        known = column.is_in(pl.Series(field.values)) | column.is_null()
+        refuse_where(~known, "is not a value that the model knows")
+    if field.type == "float":
+        return column.cast(pl.Float64).to_numpy()
+    if field.type == "integer":
+        if column.null_count():
+            return column.cast(pl.Float64).to_numpy()
+        return column.cast(pl.Int64).to_numpy()
+    return column.to_list()
+
+
+def _frame(names: Mapping[str, str], outputs: Outputs, signature: Signature) -> Any:
+    import numpy as np
+    import polars as pl
+
+    prediction = signature.output("prediction")
+    kinds: dict[str, Any] = {
+        "boolean": pl.Boolean,
+        "integer": pl.Int64,
+        "float": pl.Float64,
+        "text": pl.String,
+    }
+    kind = kinds[prediction.type] if prediction else pl.Float64
+    if prediction is not None and prediction.size is not None:
+        kind = pl.List(kind)
+    first, *others = names.values()
+    columns = [pl.Series(first, outputs.predictions.tolist(), dtype=kind)]
+    if others and isinstance(outputs.scores, np.ndarray):
+        columns += [
+            pl.Series(name, outputs.scores[:, place], dtype=pl.Float64)
+            for place, name in enumerate(others)
+        ]
+    return pl.DataFrame(columns)
