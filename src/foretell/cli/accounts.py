@@ -100,7 +100,7 @@ def delete_user(
 
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Argument(help="What it is for.")] = "command line",
+    name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
     user: Annotated[
         str | None, typer.Option(help="E-mail of its owner; the first admin without.")
     ] = None,

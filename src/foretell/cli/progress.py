@@ -70,7 +70,7 @@ def progress_of(event: JobEvent) -> dict[str, Any] | None:
     data = event["data"]
     if not isinstance(data, dict):
         return None
-    found = data if event["kind"] == "progress" else data.get("progress")
+    found = data.get("progress", data)
     return found if isinstance(found, dict) and "done" in found else None
 
 
