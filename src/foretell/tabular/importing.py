@@ -6,7 +6,9 @@ parts and rejects. Blocks of some MiB go through one after the other, so memory 
 not grow with the file. Runs in a sandboxed child.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -150,8 +152,11 @@ class _Import:
 
     def _pass(self, stage: str) -> ImportResult | None:
         """Read the file once; None if a guessed type did not hold."""
-        with self._text.path.open("rb") as stream:
-            return self._read(self._blocks(stream), stage)
+        with (
+            self._text.path.open("rb") as stream,
+            closing(ahead(self._blocks(stream))) as blocks,
+        ):
+            return self._read(blocks, stage)
 
     def _read(self, blocks: Iterable[Block], stage: str) -> ImportResult | None:
         parts = PartWriter(self._folder)
@@ -193,6 +198,7 @@ class _Import:
             self._request.limits,
             first_line=self._layout.data_line,
             max_records=self._request.max_rows,
+            record_bytes=self._layout.record_bytes,
         )
 
     def _type(self, block: Block, rejects: RejectWriter) -> pl.DataFrame | None:
@@ -273,6 +279,16 @@ class _Import:
             compression=self._text.compression,
             findings=[*layout.findings, *self._typer.findings()],
         )
+
+
+def ahead(blocks: Iterable[Block]) -> Generator[Block, None, None]:
+    """Yield blocks while the next one is cut in a thread: numpy and polars overlap."""
+    source = iter(blocks)
+    with ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
+        coming = thread.submit(next, source, None)
+        while (block := coming.result()) is not None:
+            coming = thread.submit(next, source, None)
+            yield block
 
 
 def _cell_rejects(block: Block, index: pl.Series, typed: TypedBlock) -> list[Reject]:

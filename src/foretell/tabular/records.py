@@ -20,6 +20,8 @@ from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
 
 _BLOCK = 16 << 20
+_SMALLEST_BLOCK = 1 << 20
+_BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
 _RAW_LIMIT = 1 << 20
 
 
@@ -83,7 +85,10 @@ class RecordShape:
 
 
 class RecordReader:
-    """Reads blocks of records from a UTF-8 stream placed at the first data line."""
+    """Reads blocks of records from a UTF-8 stream placed at the first data line.
+
+    `record_bytes` is about how long a record is; it decides how much is read at once.
+    """
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class RecordReader:
         *,
         first_line: int = 1,
         max_records: int | None = None,
+        record_bytes: float = 256.0,
     ) -> None:
         self._stream = stream
         self._dialect = dialect
@@ -102,6 +108,8 @@ class RecordReader:
         self._line = first_line
         self._ordinal = 1
         self._left = max_records
+        wanted = max(int(record_bytes * _BLOCK_RECORDS), _SMALLEST_BLOCK)
+        self._block = min(wanted, _BLOCK)
         self._offset = stream.tell()
         self._eol = ord(dialect.line_end)
 
@@ -109,7 +117,7 @@ class RecordReader:
         """Yield blocks until the file or the wanted number of records ends."""
         buffer = b""
         while self._left is None or self._left > 0:
-            fresh = self._stream.read(_BLOCK)
+            fresh = self._stream.read(self._block)
             at_end = not fresh
             buffer += fresh
             if not buffer:
@@ -131,7 +139,7 @@ class RecordReader:
         end_mark = self._dialect.line_end.encode()
         while (stop := buffer.find(end_mark)) < 0:
             self._offset += len(buffer)
-            buffer = self._stream.read(_BLOCK)
+            buffer = self._stream.read(self._block)
             if not buffer:
                 break
         rest = buffer[stop + 1 :] if stop >= 0 else b""
