@@ -112,18 +112,18 @@ def named_encoding(name: str, path: Path) -> Encoding:
     return Encoding(name, plain, is_damaged=True)
 
 
-def find_encoding(path: Path) -> Encoding:
-    """Work out how the text of a file is encoded."""
+def find_encoding(path: Path, most: int | None = None) -> Encoding:
+    """Work out how the text of a file is encoded, from `most` bytes or all of it."""
     with path.open("rb") as stream:
         head = stream.read(_SAMPLE)
     for mark, name in _BOMS:
         if head.startswith(mark):
-            is_damaged = name == "utf-8" and _first_undecodable(path) is not None
+            is_damaged = name == "utf-8" and _first_undecodable(path, most) is not None
             return Encoding(name, name, len(mark), is_damaged=is_damaged)
     wide = wide_encoding(head)
     if wide is not None:
         return Encoding(wide)
-    bad = _first_undecodable(path)
+    bad = _first_undecodable(path, most)
     if bad is None:
         return Encoding("utf-8")
     if _is_mostly_utf8(path, bad):
@@ -177,7 +177,7 @@ def is_utf8(block: bytes) -> bool:
     return True
 
 
-def _first_undecodable(path: Path) -> int | None:
+def _first_undecodable(path: Path, most: int | None) -> int | None:
     """Return the offset of the first byte that is not UTF-8, or None."""
     pending, offset = b"", 0
     for block in _blocks(path):
@@ -187,6 +187,8 @@ def _first_undecodable(path: Path) -> int | None:
             return offset - len(pending) + _bad_byte(whole)
         pending = whole[cut:]
         offset += len(block)
+        if most is not None and offset >= most:
+            return None
     return offset - len(pending) if pending else None
 
 
@@ -280,12 +282,16 @@ def _decodes(sample: bytes, name: str) -> bool:
 
 
 def decode_to_utf8(
-    source: Path, target: Path, encoding: Encoding, report: Callable[[int], None]
+    source: Path,
+    target: Path,
+    encoding: Encoding,
+    report: Callable[[int], None],
+    most: int | None = None,
 ) -> bool:
     """Write `source` as UTF-8 to `target`.
 
     Bytes that mean nothing in the encoding become U+FFFD, so that their rows can be
-    told apart and rejected.
+    told apart and rejected. Stops after `most` bytes, if given.
 
     Returns:
         Whether there were any such bytes.
@@ -299,6 +305,8 @@ def decode_to_utf8(
             out.write(text.encode("utf-8", "replace"))
             done += len(block)
             report(done)
+            if most is not None and done >= most:
+                return damaged
         rest = decoder.decode(b"", final=True)
         damaged = damaged or _UNDECODABLE in rest
         out.write(rest.encode("utf-8", "replace"))

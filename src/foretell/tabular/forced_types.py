@@ -171,6 +171,17 @@ def _forced_decimal(plain: pl.Expr, kind: Kind) -> pl.Expr:
 
 
 def _moment(cell: pl.Expr, form: str, kind: Kind) -> pl.Expr:
+    """Read a date or time by one format, without what the parser lets pass.
+
+    It would skip spaces around the cell and take `24` for the year 24.
+    """
+    is_clean = ~cell.str.contains(r"^\s|\s$")
+    if "%Y" in form:
+        is_clean &= cell.str.contains(r"\d{4}")
+    return pl.when(is_clean).then(_parsed(cell, form, kind))
+
+
+def _parsed(cell: pl.Expr, form: str, kind: Kind) -> pl.Expr:
     if kind.type == ColumnType.DATE:
         return cell.str.to_date(form, strict=False)
     if kind.type == ColumnType.TIME:

@@ -22,6 +22,7 @@ from foretell.tabular.rejects import Reject
 _BLOCK = 16 << 20
 _SMALLEST_BLOCK = 1 << 20
 _BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
+_CHECKED_TOGETHER = 1000
 _RAW_LIMIT = 1 << 20
 
 
@@ -205,11 +206,10 @@ class RecordReader:
             suspect |= _hit(marks.spaced_openers, ends, len(starts))
         if b"\x00" in buffer:
             suspect |= _hit(marks.find(0), ends, len(starts))
-        if self._shape.may_be_damaged and not is_utf8(buffer):
-            # Judged one by one: a damaged byte must not cost its neighbours.
-            suspect[:] = True
-        elif self._shape.may_be_damaged and b"\xef\xbf\xbd" in buffer:
-            suspect |= _hit(marks.find(0xEF), ends, len(starts))
+        if self._shape.may_be_damaged:
+            suspect |= _damaged(buffer, starts, ends)
+            if b"\xef\xbf\xbd" in buffer:
+                suspect |= _hit(marks.find(0xEF), ends, len(starts))
         header = self._shape.header
         if header and header in buffer:
             suspect |= ends - starts == len(header)
@@ -308,6 +308,19 @@ class RecordReader:
             return join_cells(cells, self._dialect)
         delimiter = self._dialect.delimiter
         return (delimiter.join(cells) + self._dialect.line_end).encode()
+
+
+def _damaged(buffer: bytes, starts: Positions, ends: Positions) -> Flags:
+    """Return which records are not UTF-8, looking closely only where some are not."""
+    damaged = np.zeros(len(starts), np.bool_)
+    view = memoryview(buffer)
+    for first in range(0, len(starts), _CHECKED_TOGETHER):
+        last = min(first + _CHECKED_TOGETHER, len(starts))
+        if is_utf8(bytes(view[starts[first] : ends[last - 1]])):
+            continue
+        for index in range(first, last):
+            damaged[index] = not is_utf8(bytes(view[starts[index] : ends[index]]))
+    return damaged
 
 
 def _hit(positions: Positions, ends: Positions, count: int) -> Flags:
