@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -26,7 +27,7 @@ class Imported:
 
     result: ImportResult
     frame: pl.DataFrame
-    rejects: list[dict]
+    rejects: list[dict[str, Any]]
     parts: list[StoredPart]
     progress: list[Progress]
     folder: Path

@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import math
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -21,7 +22,7 @@ SETTINGS = settings(
 TEXT = st.text(
     st.one_of(
         st.sampled_from(list(" \"',;|\t\nabé漢🙂=-+0")),
-        st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r\ufffd"),
+        st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r\ufffd"),
     ),
     max_size=12,
 ).map(lambda text: text)
@@ -32,7 +33,7 @@ CELLS = {
     "float": st.floats(allow_nan=False).map(repr),
     "boolean": st.sampled_from(["true", "false", "True"]),
     "date": st.dates(dt.date(1, 1, 1)).map(dt.date.isoformat),
-    "timestamp": st.datetimes(dt.datetime.min.replace(year=1000)).map(
+    "timestamp": st.datetimes(dt.datetime.fromisoformat("1000-01-01")).map(
         lambda moment: moment.isoformat(sep=" ", timespec="microseconds")
     ),
     "code": st.integers(0, 9999).map(lambda number: f"{number:05d}"),
@@ -56,7 +57,7 @@ DIALECTS = st.fixed_dictionaries(
 )
 
 
-def write(names: list[str], rows: list[list[str]], dialect: dict) -> str:
+def write(names: list[str], rows: list[list[str]], dialect: dict[str, Any]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, **dialect)
     writer.writerow(names)

@@ -115,11 +115,16 @@ def is_gzip(path: Path) -> bool:
 
 
 def gunzip(
-    source: Path, target: Path, limits: ImportLimits, report: Callable[[int], None]
+    source: Path,
+    target: Path,
+    limits: ImportLimits,
+    report: Callable[[int], None],
+    most: int | None = None,
 ) -> None:
     """Unpack `source` into `target`, stopping as soon as a limit is passed.
 
     Args:
+        most: Enough bytes for the caller, who does not need the rest.
         report: Called with the packed bytes read so far.
 
     Raises:
@@ -135,6 +140,8 @@ def gunzip(
                     _check_inflation(written, raw.tell(), limits)
                     out.write(block)
                     report(raw.tell())
+                    if most is not None and written >= most:
+                        return
         except (OSError, EOFError, zlib.error) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise

@@ -112,18 +112,18 @@ def named_encoding(name: str, path: Path) -> Encoding:
     return Encoding(name, plain, is_damaged=True)
 
 
-def find_encoding(path: Path) -> Encoding:
-    """Work out how the text of a file is encoded."""
+def find_encoding(path: Path, most: int | None = None) -> Encoding:
+    """Work out how the text of a file is encoded, from `most` bytes or all of it."""
     with path.open("rb") as stream:
         head = stream.read(_SAMPLE)
     for mark, name in _BOMS:
         if head.startswith(mark):
-            is_damaged = name == "utf-8" and _first_undecodable(path) is not None
+            is_damaged = name == "utf-8" and _first_undecodable(path, most) is not None
             return Encoding(name, name, len(mark), is_damaged=is_damaged)
     wide = wide_encoding(head)
     if wide is not None:
         return Encoding(wide)
-    bad = _first_undecodable(path)
+    bad = _first_undecodable(path, most)
     if bad is None:
         return Encoding("utf-8")
     if _is_mostly_utf8(path, bad):
@@ -155,82 +155,6 @@ def wide_encoding(head: bytes) -> str | None:
     return None
 
 
-def is_utf8(self) -> bool:
-        return codecs.lookup(self.codec).name == "utf-8"
-
-
-def named_encoding(name: str, path: Path) -> Encoding:
-    """Return the encoding the caller named.
-
-    Raises:
-        BadOption: Python knows no such text encoding.
-    """
-    try:
-        codec = codecs.lookup(name)
-        "".encode(codec.name)
-    except (LookupError, ValueError, TypeError) as error:
-        raise BadOption(f"There is no text encoding called {name[:40]!r}.") from error
-    plain = codec.name.removesuffix("-sig")
-    with path.open("rb") as stream:
-        head = stream.read(4)
-    for mark, marked in _BOMS:
-        if head.startswith(mark) and marked.startswith(plain):
-            return Encoding(name, marked, len(mark), is_damaged=True)
-    if plain in ("utf-16", "utf-32"):
-        return Encoding(name, f"{plain}-le")
-    return Encoding(name, plain, is_damaged=True)
-
-
-def find_encoding(path: Path) -> Encoding:
-    """Work out how the text of a file is encoded."""
-    with path.open("rb") as stream:
-        head = stream.read(_SAMPLE)
-    for mark, name in _BOMS:
-        if head.startswith(mark):
-            is_damaged = name == "utf-8" and _first_undecodable(path) is not None
-            return Encoding(name, name, len(mark), is_damaged=is_damaged)
-    wide = wide_encoding(head)
-    if wide is not None:
-        return Encoding(wide)
-    bad = _first_undecodable(path)
-    if bad is None:
-        return Encoding("utf-8")
-    if _is_mostly_utf8(path, bad):
-        return Encoding("utf-8", is_damaged=True)
-    return _by_chardet(path, bad)
-
-
-def wide_encoding(head: bytes) -> str | None:
-    """Return the UTF-16 or UTF-32 a file starts with, by its mark or its zero bytes.
-
-    UTF-16 of mostly Latin text has a zero in nearly every other byte; of other
-    scripts, at least around delimiters and line ends, and never in the other half.
-    """
-    for mark, name in _BOMS[1:]:
-        if head.startswith(mark):
-            return name
-    if len(head) < 4 or b"\x00" not in head:
-        return None
-    half = len(head) // 2
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    for name, zeros, others, low in (
-        ("utf-16-le", odd, even, head[0::2]),
-        ("utf-16-be", even, odd, head[1::2]),
-    ):
-        if zeros > half * 0.4 and others < half * 0.1:
-            return name
-        if others == 0 and zeros >= 4 and zeros == _ascii_units(head, name, low):
-            return name
-    return None
-
-
-def _ascii_units(head: bytes, name: str, low: bytes) -> int:
-    """Count the 16-bit units that are ASCII, if they are delimiters or line ends."""
-    high = head[1::2] if name == "utf-16-le" else head[0::2]
-    units = [unit for unit, top in zip(low, high, strict=False) if top == 0]
-    return len(units) if 10 in units or 13 in units else 0
-
-
 def _blocks(path: Path, skip: int = 0) -> Iterator[bytes]:
     with path.open("rb") as stream:
         stream.seek(skip)
@@ -253,7 +177,7 @@ def is_utf8(block: bytes) -> bool:
     return True
 
 
-def _first_undecodable(path: Path) -> int | None:
+def _first_undecodable(path: Path, most: int | None) -> int | None:
     """Return the offset of the first byte that is not UTF-8, or None."""
     pending, offset = b"", 0
     for block in _blocks(path):
@@ -263,6 +187,8 @@ def _first_undecodable(path: Path) -> int | None:
             return offset - len(pending) + _bad_byte(whole)
         pending = whole[cut:]
         offset += len(block)
+        if most is not None and offset >= most:
+            return None
     return offset - len(pending) if pending else None
 
 
@@ -356,12 +282,16 @@ def _decodes(sample: bytes, name: str) -> bool:
 
 
 def decode_to_utf8(
-    source: Path, target: Path, encoding: Encoding, report: Callable[[int], None]
+    source: Path,
+    target: Path,
+    encoding: Encoding,
+    report: Callable[[int], None],
+    most: int | None = None,
 ) -> bool:
     """Write `source` as UTF-8 to `target`.
 
     Bytes that mean nothing in the encoding become U+FFFD, so that their rows can be
-    told apart and rejected.
+    told apart and rejected. Stops after `most` bytes, if given.
 
     Returns:
         Whether there were any such bytes.
@@ -375,6 +305,8 @@ def decode_to_utf8(
             out.write(text.encode("utf-8", "replace"))
             done += len(block)
             report(done)
+            if most is not None and done >= most:
+                return damaged
         rest = decoder.decode(b"", final=True)
         damaged = damaged or _UNDECODABLE in rest
         out.write(rest.encode("utf-8", "replace"))

@@ -41,9 +41,10 @@ class HeaderWidth(Invalid):
 class TooManyColumns(TooLarge):
     slug = "too-many-columns"
 
-    def __init__(self, columns: int, limit: int) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The table has {columns} columns; at most {limit} are read.", limit=limit
+            f"The table has more than {limit} columns, the most that are read.",
+            limit=limit,
         )
 
 

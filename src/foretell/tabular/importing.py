@@ -6,21 +6,17 @@ parts and rejects. Blocks of some MiB go through one after the other, so memory 
 not grow with the file. Runs in a sandboxed child.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import errno
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
+from foretell.errors import OutOfSpace
 from foretell.tabular.column_typer import ColumnTyper, TypedBlock
-from foretell.tabular.containers import gunzip, is_gzip, refuse_foreign
-from foretell.tabular.encodings import (
-    Encoding,
-    decode_to_utf8,
-    find_encoding,
-    named_encoding,
-)
 from foretell.tabular.errors import BadOption
 from foretell.tabular.fast_reader import read_block
 from foretell.tabular.layout import Layout, find_layout
@@ -35,6 +31,7 @@ from foretell.tabular.records import Block, RecordReader
 from foretell.tabular.rejects import Reject, RejectWriter, rejects_json
 from foretell.tabular.row_bytes import json_rows
 from foretell.tabular.samples import take_sample
+from foretell.tabular.source_text import SourceText, open_source
 
 Report = Callable[[Progress], None]
 _TEXT_FORMATS = ("csv", "tsv", "txt")
@@ -48,80 +45,26 @@ def import_table(request: ImportRequest, report: Report) -> ImportResult:
         UnsupportedFormat: It is no text table; the kind is named.
         Invalid: It is empty, or cannot be read with the options given.
         TooLarge: It unpacks to too much, or has too many columns.
+        OutOfSpace: The disk is full.
     """
     options = request.options
     if options.format is not None and options.format.lower() not in _TEXT_FORMATS:
         raise BadOption(f"The format {options.format[:20]!r} is not read; csv is.")
-    text = _as_utf8(request, report)
     try:
-        return _Import(request, text, report).run()
-    finally:
-        for path in text.temporary:
-            path.unlink(missing_ok=True)
-
-
-# --- bytes to UTF-8 --------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Text:
-    """The file as UTF-8: itself, or a temporary file made from it."""
-
-    path: Path
-    start: int
-    encoding: Encoding
-    compression: str | None
-    may_be_damaged: bool
-    temporary: list[Path]
-
-
-def _as_utf8(request: ImportRequest, report: Report) -> _Text:
-    source, folder = Path(request.source), Path(request.output)
-    temporary: list[Path] = []
-    size = source.stat().st_size
-    compression = None
-    try:
-        if is_gzip(source):
-            unpacked = folder / "unpacked.tmp"
-            temporary.append(unpacked)
-            gunzip(source, unpacked, request.limits, _stage(report, "unpacking", size))
-            source, compression = unpacked, "gzip"
-        refuse_foreign(source)
-        named = request.options.encoding
-        encoding = named_encoding(named, source) if named else find_encoding(source)
-        if encoding.is_utf8:
-            return _Text(
-                source,
-                encoding.mark,
-                encoding,
-                compression,
-                encoding.is_damaged,
-                temporary,
-            )
-        decoded = folder / "decoded.tmp"
-        temporary.append(decoded)
-        size = source.stat().st_size
-        is_damaged = decode_to_utf8(
-            source, decoded, encoding, _stage(report, "decoding", size)
-        )
-    except BaseException:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        with open_source(request, report) as text:
+            return _Import(request, text, report).run()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfSpace("There is no room left to store the table.") from error
         raise
-    return _Text(decoded, 0, encoding, compression, is_damaged, temporary)
-
-
-def _stage(report: Report, stage: str, total: int) -> Callable[[int], None]:
-    return lambda done: report(Progress(stage=stage, done=done, total=total))
-
-
-# --- UTF-8 to parts and rejects --------------------------------------------------
 
 
 class _Import:
     """One run over one UTF-8 file: one pass, or two where a guess failed."""
 
-    def __init__(self, request: ImportRequest, text: _Text, report: Report) -> None:
+    def __init__(
+        self, request: ImportRequest, text: SourceText, report: Report
+    ) -> None:
         self._request = request
         self._text = text
         self._report = report
@@ -150,8 +93,11 @@ class _Import:
 
     def _pass(self, stage: str) -> ImportResult | None:
         """Read the file once; None if a guessed type did not hold."""
-        with self._text.path.open("rb") as stream:
-            return self._read(self._blocks(stream), stage)
+        with (
+            self._text.path.open("rb") as stream,
+            closing(ahead(self._blocks(stream))) as blocks,
+        ):
+            return self._read(blocks, stage)
 
     def _read(self, blocks: Iterable[Block], stage: str) -> ImportResult | None:
         parts = PartWriter(self._folder)
@@ -193,6 +139,7 @@ class _Import:
             self._request.limits,
             first_line=self._layout.data_line,
             max_records=self._request.max_rows,
+            record_bytes=self._layout.record_bytes,
         )
 
     def _type(self, block: Block, rejects: RejectWriter) -> pl.DataFrame | None:
@@ -273,6 +220,16 @@ class _Import:
             compression=self._text.compression,
             findings=[*layout.findings, *self._typer.findings()],
         )
+
+
+def ahead(blocks: Iterable[Block]) -> Generator[Block, None, None]:
+    """Yield blocks while the next one is cut in a thread: numpy and polars overlap."""
+    source = iter(blocks)
+    with ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
+        coming = thread.submit(next, source, None)
+        while (block := coming.result()) is not None:
+            coming = thread.submit(next, source, None)
+            yield block
 
 
 def _cell_rejects(block: Block, index: pl.Series, typed: TypedBlock) -> list[Reject]:

@@ -20,8 +20,10 @@ from foretell.tabular.samples import Sample, SampleRow, sample_rows
 
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = (":", "^", "~", "\x1f", "\x01", " ")
+_COMMON_IN_TEXT = (" ", ":")
 _NO_DELIMITER = "\x1f"
 _GOOD_ENOUGH = 0.5
+_LONGEST_TITLE = 10  # rows
 _JUDGED_ROWS = 200
 _HEADER_ROWS = 50
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -38,6 +40,7 @@ class Layout:
         header: Line of the header, or False.
         findings: What a person should know.
         rows: Some data rows, to guess types from.
+        record_bytes: About how long a record is.
     """
 
     dialect: Dialect
@@ -48,6 +51,7 @@ class Layout:
     header: int | bool
     findings: list[Finding]
     rows: list[list[str]]
+    record_bytes: float
 
 
 def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Layout:
@@ -68,7 +72,7 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
     names_row = rows[header.index] if header.is_present else None
     data = rows[header.index + header.is_present :]
     if header.width > max_columns:
-        raise TooManyColumns(header.width, max_columns)
+        raise TooManyColumns(max_columns)
     names = _names(names_row, header)
     offset, line = _data_start(sample, rows, header)
     return Layout(
@@ -86,8 +90,11 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         rows=[
             row.cells[: len(names)]
             for row in (*data, *later)
-            if row.cells is not None and len(row.cells) == header.width
+            if row.cells is not None
+            and len(row.cells) == header.width
+            and (names_row is None or row.cells != names_row.cells)
         ],
+        record_bytes=len(sample.head) / len(rows),
     )
 
 
@@ -116,7 +123,7 @@ def _find_dialect(sample: Sample, options: ImportOptions) -> Dialect:
             other, other_score = _best(sample, _UNUSUAL, quotes, base)
             if other_score >= _GOOD_ENOUGH and other_score > score:
                 found, score = other, other_score
-        if score == 0:
+        if score == 0 or (score < _GOOD_ENOUGH and _is_headed_by_one(sample, found)):
             single = "," if b"," not in sample.head else _NO_DELIMITER
             found = replace(base, delimiter=single, quote=quotes[0])
     return _with_spaces(sample, found)
@@ -151,6 +158,12 @@ def _best(
     return found, best
 
 
+def _is_headed_by_one(sample: Sample, dialect: Dialect) -> bool:
+    """The first row is one cell: a column of texts that hold the delimiter at times."""
+    first = sample_rows(sample.head, dialect, most=1)
+    return bool(first) and first[0].width == 1
+
+
 def _is_used_as_quote(head: bytes, delimiters: Sequence[str], base: Dialect) -> bool:
     """Apostrophes are quotes only where they often stand on both sides of a cell."""
     if b'"' in head:
@@ -173,7 +186,9 @@ def _score(sample: Sample, dialect: Dialect) -> float:
     width, agreeing = _usual_width(rows)
     if width < 2:
         return 0.0
-    consistency = agreeing / len(rows)
+    start = next(i for i, row in enumerate(rows) if row.width == width)
+    has_title = 0 < start <= _LONGEST_TITLE
+    consistency = agreeing / (len(rows) - start if has_title else len(rows))
     cells = [
         cell_class(cell)
         for row in rows
@@ -182,12 +197,11 @@ def _score(sample: Sample, dialect: Dialect) -> float:
     ]
     typed = sum(kind in ("number", "date", "boolean") for kind in cells)
     filled = sum(kind != "empty" for kind in cells)
-    has_same_header = rows[0].width == width
-    return (
-        consistency
-        * (0.8 + 0.2 * has_same_header)
-        * (0.7 + 0.3 * typed / max(filled, 1))
-    )
+    if dialect.delimiter in _COMMON_IN_TEXT:
+        is_table = start == 0 and consistency > 0.95 and typed > 0.3 * filled
+        if not is_table:
+            return 0.0
+    return consistency * (0.9 if start else 1.0) * (0.7 + 0.3 * typed / max(filled, 1))
 
 
 def _usual_width(rows: Sequence[SampleRow]) -> tuple[int, int]:
@@ -270,6 +284,8 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
     first = next((i for i, row in enumerate(rows) if row.width == width), 0)
     if first == 0 or rows[0].cells is None or rows[0].width < 2:
         return first
+    if any(row.width == rows[0].width for row in rows[1:first]):
+        return 0  # a table of its own: its rows must not be taken for a title
     # The first row has another width: names for other columns, or a title above.
     following = [row.cells for row in rows[first + 1 :][:_HEADER_ROWS] if row.cells]
     candidate = rows[first].cells or []

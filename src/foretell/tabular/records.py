@@ -20,6 +20,9 @@ from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
 
 _BLOCK = 16 << 20
+_SMALLEST_BLOCK = 1 << 20
+_BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
+_CHECKED_TOGETHER = 1000
 _RAW_LIMIT = 1 << 20
 
 
@@ -83,7 +86,10 @@ class RecordShape:
 
 
 class RecordReader:
-    """Reads blocks of records from a UTF-8 stream placed at the first data line."""
+    """Reads blocks of records from a UTF-8 stream placed at the first data line.
+
+    `record_bytes` is about how long a record is; it decides how much is read at once.
+    """
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class RecordReader:
         *,
         first_line: int = 1,
         max_records: int | None = None,
+        record_bytes: float = 256.0,
     ) -> None:
         self._stream = stream
         self._dialect = dialect
@@ -102,6 +109,8 @@ class RecordReader:
         self._line = first_line
         self._ordinal = 1
         self._left = max_records
+        wanted = max(int(record_bytes * _BLOCK_RECORDS), _SMALLEST_BLOCK)
+        self._block = min(wanted, _BLOCK)
         self._offset = stream.tell()
         self._eol = ord(dialect.line_end)
 
@@ -109,7 +118,7 @@ class RecordReader:
         """Yield blocks until the file or the wanted number of records ends."""
         buffer = b""
         while self._left is None or self._left > 0:
-            fresh = self._stream.read(_BLOCK)
+            fresh = self._stream.read(self._block)
             at_end = not fresh
             buffer += fresh
             if not buffer:
@@ -131,7 +140,7 @@ class RecordReader:
         end_mark = self._dialect.line_end.encode()
         while (stop := buffer.find(end_mark)) < 0:
             self._offset += len(buffer)
-            buffer = self._stream.read(_BLOCK)
+            buffer = self._stream.read(self._block)
             if not buffer:
                 break
         rest = buffer[stop + 1 :] if stop >= 0 else b""
@@ -197,11 +206,10 @@ class RecordReader:
             suspect |= _hit(marks.spaced_openers, ends, len(starts))
         if b"\x00" in buffer:
             suspect |= _hit(marks.find(0), ends, len(starts))
-        if self._shape.may_be_damaged and not is_utf8(buffer):
-            # Judged one by one: a damaged byte must not cost its neighbours.
-            suspect[:] = True
-        elif self._shape.may_be_damaged and b"\xef\xbf\xbd" in buffer:
-            suspect |= _hit(marks.find(0xEF), ends, len(starts))
+        if self._shape.may_be_damaged:
+            suspect |= _damaged(buffer, starts, ends)
+            if b"\xef\xbf\xbd" in buffer:
+                suspect |= _hit(marks.find(0xEF), ends, len(starts))
         header = self._shape.header
         if header and header in buffer:
             suspect |= ends - starts == len(header)
@@ -300,6 +308,19 @@ class RecordReader:
             return join_cells(cells, self._dialect)
         delimiter = self._dialect.delimiter
         return (delimiter.join(cells) + self._dialect.line_end).encode()
+
+
+def _damaged(buffer: bytes, starts: Positions, ends: Positions) -> Flags:
+    """Return which records are not UTF-8, looking closely only where some are not."""
+    damaged = np.zeros(len(starts), np.bool_)
+    view = memoryview(buffer)
+    for first in range(0, len(starts), _CHECKED_TOGETHER):
+        last = min(first + _CHECKED_TOGETHER, len(starts))
+        if is_utf8(bytes(view[starts[first] : ends[last - 1]])):
+            continue
+        for index in range(first, last):
+            damaged[index] = not is_utf8(bytes(view[starts[index] : ends[index]]))
+    return damaged
 
 
 def _hit(positions: Positions, ends: Positions, count: int) -> Flags:

@@ -10,6 +10,8 @@ from foretell.tabular.lenient import Dialect, Fault, split_line
 from foretell.tabular.marks import Marks
 
 _HEAD = 128 << 10
+_LONGEST_HEAD = 4 << 20  # a header of 10,000 long names
+_FEW_LINES = 3
 _PIECE = 64 << 10
 _CELL = 64 << 10
 
@@ -55,6 +57,11 @@ def take_sample(path: Path, *, start: int = 0, skip: int = 0) -> Sample:
         offset = _skip_lines(stream, skip, line_end.encode())
         stream.seek(offset)
         head = stream.read(_HEAD)
+        while len(head) < _LONGEST_HEAD and head.count(line_end.encode()) < _FEW_LINES:
+            more = stream.read(_HEAD)
+            if not more:
+                break
+            head += more
         if offset + len(head) < size:
             head = _whole_lines(head, line_end, is_first=True)
         later = []
