@@ -7,6 +7,7 @@ route handler, in front of FastAPI's own. A route that declares neither
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, params
@@ -88,12 +89,20 @@ class ScopedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         inner = super().get_route_handler()
 
+        async def committed(request: Request) -> Response:
+            # FastAPI would leave the function-scoped dependencies, and so commit,
+            # only after this handler: a wait for a job would wait for itself.
+            async with AsyncExitStack() as stack:
+                request.scope["fastapi_function_astack"] = stack
+                return await inner(request)
+
         async def handle(request: Request) -> Response:
             await self.admit(request)
             limit_body(request, self._limit_of(request))
             if request.method != "POST":
-                return await inner(request)
-            return await waiting.finish(request, await idempotency.once(request, inner))
+                return await committed(request)
+            response = await idempotency.once(request, committed)
+            return await waiting.finish(request, response)
 
         return handle
 
