@@ -7,6 +7,7 @@ route handler, in front of FastAPI's own. A route that declares neither
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, params
@@ -86,7 +87,14 @@ class ScopedRoute(APIRoute):
         super().__init__(path, endpoint, **kwargs)
 
     def get_route_handler(self) -> Handler:
-        inner = super().get_route_handler()
+        answer = super().get_route_handler()
+
+        async def inner(request: Request) -> Response:
+            # FastAPI closes `function` dependencies, and so commits, only after the
+            # whole handler; what follows here must see the commit and hold nothing.
+            async with AsyncExitStack() as stack:
+                request.scope["fastapi_function_astack"] = stack
+                return await answer(request)
 
         async def handle(request: Request) -> Response:
             await self.admit(request)
