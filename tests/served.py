@@ -87,7 +87,7 @@ class Server:
     def make_user(self, email: str, role: str) -> str:
         """Make a user with `PASSWORD`; returns an API key with all its scopes."""
         self.run("user", "create", email, "--role", role, text=PASSWORD + "\n")
-        done = self.run("key", "create", "test", "--user", email, "--json")
+        done = self.run("key", "create", "--name", "test", "--user", email, "--json")
         key: str = json.loads(done.stdout)["key"]
         return key
 

@@ -87,7 +87,14 @@ class ScopedRoute(APIRoute):
         super().__init__(path, endpoint, **kwargs)
 
     def get_route_handler(self) -> Handler:
-        inner = super().get_route_handler()
+        answer = super().get_route_handler()
+
+        async def inner(request: Request) -> Response:
+            # FastAPI closes `function` dependencies, and so commits, only after the
+            # whole handler; what follows here must see the commit and hold nothing.
+            async with AsyncExitStack() as stack:
+                request.scope["fastapi_function_astack"] = stack
+                return await answer(request)
 
         async def committed(request: Request) -> Response:
             # FastAPI would leave the function-scoped dependencies, and so commit,
