@@ -96,20 +96,12 @@ class ScopedRoute(APIRoute):
                 request.scope["fastapi_function_astack"] = stack
                 return await answer(request)
 
-        async def committed(request: Request) -> Response:
-            # FastAPI would leave the function-scoped dependencies, and so commit,
-            # only after this handler: a wait for a job would wait for itself.
-            async with AsyncExitStack() as stack:
-                request.scope["fastapi_function_astack"] = stack
-                return await inner(request)
-
         async def handle(request: Request) -> Response:
             await self.admit(request)
             limit_body(request, self._limit_of(request))
             if request.method != "POST":
-                return await committed(request)
-            response = await idempotency.once(request, committed)
-            return await waiting.finish(request, response)
+                return await inner(request)
+            return await waiting.finish(request, await idempotency.once(request, inner))
 
         return handle
 
