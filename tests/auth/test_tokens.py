@@ -15,8 +15,9 @@ from foretell.auth.errors import CredentialInvalid
 from foretell.auth.identity import Identity
 from foretell.auth.tokens import AUDIENCE
 from foretell.core.clock import FakeClock
+from tests.auth.conftest import OPTIONS
 
-ISSUER = "http://testserver"
+ISSUER = OPTIONS.issuer
 
 
 def encoded(part: bytes | dict[str, Any]) -> str:

@@ -92,7 +92,7 @@ class Identity:
             secret=secret,
             clock=clock,
         )
-        self.tokens = AccessTokens(self.keyring, clock, issuer=options.address)
+        self.tokens = AccessTokens(self.keyring, clock, issuer=options.issuer)
         self.usage = UsageNotes(self._lookups_writing, clock)
         self.authenticator = IdentityAuthenticator(
             lookups=self._lookups,

@@ -51,7 +51,7 @@ class AccessTokens:
     """Makes and reads access tokens.
 
     Args:
-        issuer: Our address; a token that names another is not ours.
+        issuer: Our name; a token that names another is not ours.
     """
 
     def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str) -> None:
