@@ -210,17 +210,6 @@ async def test_d03_the_key_set_has_public_parts_alone(forge: Forge) -> None:
     assert set(keys[0]) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
 
 
-async def test_after_a_rotation_old_tokens_go_on_and_new_ones_have_a_new_key(
-    forge: Forge,
-) -> None:
-    old = forge.sign(forge.claims)
-    kid = await forge.identity.keyring.rotate()
-    new = await forge.identity.tokens.issue("1", version=1, scope="")
-    assert decoded(new.split(".")[0])["kid"] == kid != forge.pair.kid
-    assert await forge.is_taken(old)
-    assert await forge.is_taken(new)
-
-
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text(max_size=60))
 async def test_no_text_is_a_token(forge: Forge, anything: str) -> None:

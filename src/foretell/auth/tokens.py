@@ -65,6 +65,10 @@ class AccessTokens:
         this comes before any transaction in which a token is issued."""
         await self._keys.signing()
 
+    def forget_keys(self) -> None:
+        """Read the signing keys again: one may have been removed."""
+        self._keys.forget()
+
     async def issue(
         self,
         user_id: str,
