@@ -36,7 +36,9 @@ from foretell.settings import Settings
 SECRET = b"a secret of the test suite, 32 bytes and more"
 CHEAP = Argon2Parameters(memory_kib=64, passes=1)
 PASSWORD = "correct horse battery"
-OPTIONS = AuthOptions(address="http://testserver", is_signup_open=True)
+OPTIONS = AuthOptions(
+    address="http://testserver", issuer="http://issuer.test", is_signup_open=True
+)
 
 
 def our_tables() -> list[Table]:
