@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.allow import canonical
