@@ -69,8 +69,20 @@ class ServedVersion:
 
     @property
     def is_native(self) -> bool:
+        """Whether the uploaded file itself answers, not a twin of it."""
+        return self.twin_key is None
+
+    @property
+    def is_hosted(self) -> bool:
         """Whether only the sandboxed model host may run it."""
         return self.twin_key is None or not self.spec.is_inline
+
+    @property
+    def file(self) -> tuple[str, str]:
+        """Blob key and SHA-256 of the file that answers."""
+        if self.twin_key is None:
+            return self.artifact_key, self.sha256
+        return self.twin_key, self.twin_sha256 or ""
 
 
 @dataclass(frozen=True, slots=True)

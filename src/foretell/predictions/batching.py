@@ -131,10 +131,9 @@ class BatchScorer:
         folder: Path,
         report: Report,
     ) -> ScoreResult:
-        key = version.artifact_key if version.is_native else version.twin_key
-        sha256 = version.sha256 if version.is_native else version.twin_sha256
+        key, sha256 = version.file
         async with AsyncExitStack() as stack:
-            model = await stack.enter_async_context(self._blobs.local(key or ""))
+            model = await stack.enter_async_context(self._blobs.local(key))
             parts = [
                 await stack.enter_async_context(self._blobs.local(part["key"]))
                 for part in source.shown.parts
@@ -145,7 +144,7 @@ class BatchScorer:
                 output=str(folder),
                 flavour=version.flavour,
                 path=str(model),
-                sha256=sha256 or "",
+                sha256=sha256,
                 is_native=version.is_native,
                 spec=version.spec,
                 signature=version.signature,

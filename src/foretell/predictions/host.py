@@ -121,20 +121,18 @@ class ModelHosts:
             await host.close()
 
     async def _start(self, version: ServedVersion) -> "Connection":
-        is_native = version.is_native
-        key = version.artifact_key if is_native else version.twin_key
-        sha256 = version.sha256 if is_native else version.twin_sha256
+        key, sha256 = version.file
         folder = self._scratch / f"host-{new_id()}"
         await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            async with self._blobs.local(key or "") as path:
+            async with self._blobs.local(key) as path:
                 request = HostRequest(
                     model=version.model,
                     version=version.number,
                     flavour=version.flavour,
                     path=str(path),
-                    sha256=sha256 or "",
-                    is_native=is_native,
+                    sha256=sha256,
+                    is_native=version.is_native,
                     spec=version.spec,
                     signature=version.signature,
                     scratch=str(folder),

@@ -27,6 +27,7 @@ REFRESH_SECONDS = 1.0
 # When no task keeps the snapshots fresh (a mount without lifespan), requests do.
 STALE_SECONDS = 1.5
 MAX_LOADED = 64
+MAX_WARM = 16
 # How long a swap waits for the new version to be open. The caller who has just moved
 # an alias must meet the new version, so all callers wait with them, and not long.
 OPEN_SECONDS = 2.0
@@ -145,11 +146,31 @@ class Serving:
                 self._checked_at = time.monotonic()
 
     async def run(self) -> None:
-        """Keep the snapshots fresh until cancelled."""
+        """Keep the snapshots fresh and their default versions open until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            group.create_task(self._warm_up())
+
+    async def _follow(self) -> None:
         while True:
             with suppress(Unavailable):
                 await self.refresh()
                 await self._make_room()
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _warm_up(self) -> None:
+        """Open the default versions that changed last before anybody asks."""
+        tried: dict[str, int | None] = {}
+        while True:
+            newest = sorted(
+                self._snapshots.values(), key=lambda s: s.model.stamp, reverse=True
+            )
+            for snapshot in newest[:MAX_WARM]:
+                number = snapshot.model.default
+                if number is not None and tried.get(snapshot.model.id) != number:
+                    tried[snapshot.model.id] = number
+                    with suppress(Unavailable):
+                        await self._open_default(snapshot)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def close(self) -> None:

@@ -143,10 +143,10 @@ class VersionLoader:
             ModelNotLoaded: It cannot be opened (any more).
         """
         metrics = self._metrics.of(facts.model, facts.number)
-        if facts.is_native or facts.twin_key is None:
+        if facts.is_hosted:
             await self._hosts.open(facts)
             return LoadedVersion(facts, self._hosts, self._pool, metrics)
-        async with self._blobs.local(facts.twin_key) as path:
+        async with self._blobs.local(facts.file[0]) as path:
             predictor, one_us = await asyncio.to_thread(_open, facts, path)
         answerer = Answerer(facts.model, facts.number, facts.signature, predictor)
         return LoadedVersion(
@@ -171,7 +171,7 @@ class VersionLoader:
 
 def _open(facts: ServedVersion, path: Path) -> tuple[Predictor, float]:
     data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != facts.twin_sha256:
+    if hashlib.sha256(data).hexdigest() != facts.file[1]:
         raise ModelNotLoaded("The stored file is not the one that was proven.")
     try:
         predictor = open_predictor(facts.spec, facts.signature, data)

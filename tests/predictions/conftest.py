@@ -1,0 +1,5 @@
+"""Fixtures of the predictions tests."""
+
+from tests.models.application import forest, logreg, neighbours, running
+
+__all__ = ["forest", "logreg", "neighbours", "running"]
