@@ -101,7 +101,9 @@ class AnswerTooLarge(TooLarge):
     slug = "answer-too-large"
 
     def __init__(self) -> None:
-        super().__init__("The answer is too large; send fewer rows, or use a batch job.")
+        super().__init__(
+            "The answer is too large; send fewer rows, or use a batch job."
+        )
 
 
 class BatchColumnsMissing(Invalid):

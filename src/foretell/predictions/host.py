@@ -238,7 +238,9 @@ class Connection:
         self.is_alive = True
 
     @classmethod
-    async def open(cls, server: SandboxedServer, clean: Callable[[], None]) -> "Connection":
+    async def open(
+        cls, server: SandboxedServer, clean: Callable[[], None]
+    ) -> "Connection":
         """Connect, and wait until the version is open.
 
         Raises:

@@ -178,7 +178,9 @@ def _open(facts: ServedVersion, path: Path) -> tuple[Predictor, float]:
     except Exception as error:
         # A library that changed since the upload may raise anything while it opens.
         name = type(error).__name__
-        raise ModelNotLoaded(f"The model cannot be opened: it raised {name}.") from error
+        raise ModelNotLoaded(
+            f"The model cannot be opened: it raised {name}."
+        ) from error
     return predictor, _warm_up(predictor, facts)
 
 

@@ -156,7 +156,7 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def is_utf8(self) -> bool:
-        return codecs.lookup(self.codec).name == "utf-8"
+    return codecs.lookup(self.codec).name == "utf-8"
 
 
 def named_encoding(name: str, path: Path) -> Encoding:

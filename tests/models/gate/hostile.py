@@ -27,8 +27,10 @@ PROTO = b"\x80\x04"
 
 def text(value: str) -> bytes:
     data = value.encode()
-    return b"\x8c" + bytes([len(data)]) + data if len(data) < 256 else (
-        b"X" + struct.pack("<I", len(data)) + data
+    return (
+        b"\x8c" + bytes([len(data)]) + data
+        if len(data) < 256
+        else (b"X" + struct.pack("<I", len(data)) + data)
     )
 
 
@@ -131,10 +133,14 @@ def direct_calls(marker: Path) -> dict[str, bytes]:
         "pydoc.locate": call("pydoc", "locate", text("os.system")),
         "numpy.load": call("numpy", "load", text(str(marker))),
         "numpy.fromfile": call("numpy", "fromfile", text(str(marker))),
-        "numpy.memmap": call("numpy", "memmap", text(str(marker)), text("u1"), text("w+")),
+        "numpy.memmap": call(
+            "numpy", "memmap", text(str(marker)), text("u1"), text("w+")
+        ),
         "numpy.save": call("numpy", "save", text(str(marker)), b"]"),
         "numpy.zeros": call("numpy", "zeros", number(2**31 - 1)),
-        "numpy.runstring": call("numpy.testing._private.utils", "runstring", code, b"}"),
+        "numpy.runstring": call(
+            "numpy.testing._private.utils", "runstring", code, b"}"
+        ),
         "numpy.f2py": call("numpy.f2py", "compile", code),
         "pandas.read_pickle": call("pandas", "read_pickle", text(str(marker))),
         "pandas.eval": call("pandas", "eval", code),
@@ -144,7 +150,9 @@ def direct_calls(marker: Path) -> dict[str, bytes]:
         "xgboost.Booster": call("xgboost.core", "Booster", b"NN", text(str(marker))),
         "lightgbm.Booster": call("lightgbm.basic", "Booster", b"N", text(str(marker))),
         "site.execsitecustomize": call("site", "execsitecustomize"),
-        "a re-exported os": call("sklearn.utils._estimator_html_repr", "os.system", shell),
+        "a re-exported os": call(
+            "sklearn.utils._estimator_html_repr", "os.system", shell
+        ),
         "estimator with arguments": call(
             "sklearn.linear_model._logistic", "LogisticRegression", text("l2")
         ),
@@ -204,13 +212,17 @@ def structures(marker: Path) -> dict[str, bytes]:
         + b")}"
         + text("C")
         + b"Ns\x92.",
-        "sized bytearray": PROTO + call("builtins", "bytearray", number(2**31 - 1)) + b".",
+        "sized bytearray": PROTO
+        + call("builtins", "bytearray", number(2**31 - 1))
+        + b".",
         "sized bytes": PROTO + call("builtins", "bytes", number(2**31 - 1)) + b".",
         "list of a range": PROTO
         + call("builtins", "list", call("builtins", "range", number(2**31 - 1)))
         + b".",
         "big decimal": PROTO + call("builtins", "int", text("9" * 200)) + b".",
-        "another codec": PROTO + call("_codecs", "encode", text("x"), text("rot13")) + b".",
+        "another codec": PROTO
+        + call("_codecs", "encode", text("x"), text("rot13"))
+        + b".",
         "array with a size": PROTO
         + call(
             "numpy._core.multiarray",
@@ -227,9 +239,7 @@ def structures(marker: Path) -> dict[str, bytes]:
         + call("collections", "defaultdict", name("numpy", "log1p"))
         + b".",
         "generator calls its argument": PROTO
-        + call(
-            "numpy.random._pickle", "__generator_ctor", shell, name("os", "system")
-        )
+        + call("numpy.random._pickle", "__generator_ctor", shell, name("os", "system"))
         + b".",
         "reconstructor on a list": PROTO
         + call(
@@ -270,7 +280,9 @@ def arrays(marker: Path) -> dict[str, bytes]:
     return {
         "more items than bytes": honest.replace(b"K\x04\x85", b"K\x05\x85"),
         "objects declared as numbers": texts.replace(b"K?t", b"K\x00t"),
-        "another item size": honest.replace(b"X\x02\x00\x00\x00f8", b"X\x02\x00\x00\x00O8"),
+        "another item size": honest.replace(
+            b"X\x02\x00\x00\x00f8", b"X\x02\x00\x00\x00O8"
+        ),
         "negative shape": honest.replace(b"K\x04\x85", b"J\xfc\xff\xff\xff\x85"),
     }
 
@@ -296,7 +308,8 @@ def hidden(marker: Path) -> dict[str, bytes]:
         "lzma": lzma.compress(plain, lzma.FORMAT_ALONE),
         "zlib in zlib": zlib.compress(zlib.compress(plain)),
         "zlib with a tail": zlib.compress(pickle.dumps(fitted(), 4)) + plain,
-        "two gzip members": gzip.compress(pickle.dumps(fitted(), 4)) + gzip.compress(plain),
+        "two gzip members": gzip.compress(pickle.dumps(fitted(), 4))
+        + gzip.compress(plain),
         "cut zlib": zlib.compress(plain)[:-8],
         "joblib array inside a frame": _framed_wrapper(marker),
         "dtype called as a name": pickle.dumps(with_attribute(np.dtype), 4),

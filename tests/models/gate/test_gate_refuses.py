@@ -43,7 +43,15 @@ def test_the_corpus_would_really_run(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["os.system", "builtins.eval", "xz", "joblib lzma", "code by value", "ufunc", "INST"],
+    [
+        "os.system",
+        "builtins.eval",
+        "xz",
+        "joblib lzma",
+        "code by value",
+        "ufunc",
+        "INST",
+    ],
 )
 def test_what_would_run_is_hostile_and_not_merely_unknown(name, tmp_path):
     verdict = judged(hostile.corpus(tmp_path / "marker")[name], tmp_path)

@@ -36,7 +36,12 @@ from foretell.models.signature import (
 )
 from foretell.plugins.engines.native import NativePredictor
 from foretell.plugins.flavours.sklearn_columns import Known, known_columns, steps_of
-from foretell.plugins.flavours.sklearn_trees import BrokenTree, all_parts, check_trees, thresholds
+from foretell.plugins.flavours.sklearn_trees import (
+    BrokenTree,
+    all_parts,
+    check_trees,
+    thresholds,
+)
 
 _FIRST_OPCODES = b"(]}c\x80"
 
