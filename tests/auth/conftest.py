@@ -204,7 +204,10 @@ def app_of(
     app = Edge(title="test", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = Metrics()
     app.open_edge(
-        hosts=frozenset({"testserver"}), cors_origins=[], metrics=metrics, access=False
+        hosts=frozenset({"testserver"}),
+        cors_origins=[],
+        metrics=metrics,
+        access_log=None,
     )
     app.state.metrics = metrics
     app.state.openapi_contributors = []
