@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -203,6 +204,7 @@ def _supervisor(state: AppState) -> Supervisor:
         data_dir=state.settings.data_dir,
         clock=state.clock,
         processes=state.settings.worker_concurrency,
+        environment={**os.environ, **state.settings.environment()},
     )
 
 
