@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,24 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables, made once: each test takes a copy."""
+    path: Path = tmp_path_factory.mktemp("auth") / "empty.db"
+
+    async def make() -> None:
+        found = Database(f"sqlite+aiosqlite:///{path}")
+        await make_tables(found)
+        await found.close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    found = Database(f"sqlite+aiosqlite:///{tmp_path / 'foretell.db'}")
-    await make_tables(found)
+async def database(tmp_path: Path, empty_file: Path) -> AsyncIterator[Database]:
+    path = shutil.copy(empty_file, tmp_path / "foretell.db")
+    found = Database(f"sqlite+aiosqlite:///{path}")
     yield found
     await found.close()
 
