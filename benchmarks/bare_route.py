@@ -39,4 +39,10 @@ async def predict(request: Request) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-app = Starlette(routes=[Route("/predict", predict, methods=["POST"])])
+async def healthz(_request: Request) -> Response:
+    return Response(b"ok")
+
+
+app = Starlette(
+    routes=[Route("/predict", predict, methods=["POST"]), Route("/healthz", healthz)]
+)

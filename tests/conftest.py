@@ -29,15 +29,16 @@ def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """One served application for all tests that need no server of their own."""
     server = Server(tmp_path_factory.mktemp("served") / "data").start()
     with server.running(), ExitStack() as stack:
-        roles = {"admin": "admin", "editor": "editor", "other": "editor"}
+        admin = stack.enter_context(server.client(server.make_admin()))
+        roles = {"editor": "editor", "other": "editor", "viewer": "viewer"}
         clients = {
             name: stack.enter_context(
-                server.client(server.make_user(f"{name}@example.org", role))
+                server.client(server.make_user(admin, name, role))
             )
-            for name, role in {**roles, "viewer": "viewer"}.items()
+            for name, role in roles.items()
         }
         nobody = stack.enter_context(server.client())
-        yield Callers(server=server, nobody=nobody, **clients)
+        yield Callers(server=server, admin=admin, nobody=nobody, **clients)
 
 
 @pytest.fixture(params=KINDS)

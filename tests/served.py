@@ -84,11 +84,27 @@ class Server:
             raise AssertionError(f"{arguments}: {done.stdout}{done.stderr}")
         return done
 
-    def make_user(self, email: str, role: str) -> str:
-        """Make a user with `PASSWORD`; returns an API key with all its scopes."""
-        self.run("user", "create", email, "--role", role, text=PASSWORD + "\n")
+    def make_admin(self, email: str = "admin@example.org") -> str:
+        """Make the first user by the command line; returns an API key of theirs."""
+        self.run("user", "create", email, "--role", "admin", text=PASSWORD + "\n")
         done = self.run("key", "create", "--name", "test", "--user", email, "--json")
         key: str = json.loads(done.stdout)["key"]
+        return key
+
+    def make_user(self, admin: httpx2.Client, name: str, role: str) -> str:
+        """Make another user over HTTP; returns an API key with all its scopes."""
+        email = f"{name}@example.org"
+        made = admin.post(
+            "/api/users",
+            json={"email": email, "password": PASSWORD, "name": name, "role": role},
+        )
+        assert made.status_code == 201, made.text
+        form = {"grant_type": "password", "username": email, "password": PASSWORD}
+        token = httpx2.post(f"{self.url}/token", data=form).json()["access_token"]
+        with self.client(token) as user:
+            scopes = user.get("/api/me").json()["scopes"]
+            answer = user.post("/api/keys", json={"name": "test", "scopes": scopes})
+        key: str = answer.json()["key"]
         return key
 
     def client(self, key: str | None = None, **headers: str) -> httpx2.Client:

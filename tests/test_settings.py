@@ -95,6 +95,20 @@ def test_masked_settings_hold_no_secret(monkeypatch):
     assert "postgres://me:********@db/x" in shown
 
 
+def test_another_process_gets_the_same_settings(monkeypatch, tmp_path):
+    settings = load_settings(
+        data_dir=tmp_path / "a b",
+        secret_key="s" * 40,
+        port=1234,
+        cors_origins=["https://a.example", "https://b.example"],
+        max_upload_bytes="3 MiB",
+        database_url="postgres://me:hunter2@db/x",
+    )
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
+
+
 @pytest.mark.parametrize(
     ("given", "made"),
     [

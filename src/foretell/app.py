@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -27,6 +28,7 @@ from foretell.core.secret import load_secret
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
 from foretell.http import health, pages
+from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
 from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
@@ -102,6 +104,7 @@ def create_app(
         hosts=settings.hosts,
         cors_origins=settings.cors_origins,
         metrics=state.port(Metrics),
+        access_log=state.port(AccessLog),
     )
     app.add_fast_path(PredictFastPath(state.authenticator, predictions))
     install_handlers(app)
@@ -135,6 +138,7 @@ def build_state(settings: Settings) -> AppState:
     state.provide(identity)
     metrics = Metrics()
     state.provide(metrics)
+    state.provide(AccessLog(settings.log_format))
     provide_predictions(state, scratch(settings), metrics.registry)
     state.provide(Watcher(database, settings.data_dir, clock))
     state.waiter = state.port(Watcher)
@@ -174,6 +178,8 @@ def _lifespan(
                 await schema.upgrade(state.database)
             else:
                 await schema.ensure_current(state.database)
+            state.port(AccessLog).start()
+            stack.callback(state.port(AccessLog).stop)
             identity = state.port(Identity)
             await identity.start()
             stack.push_async_callback(identity.close)
@@ -198,6 +204,7 @@ def _supervisor(state: AppState) -> Supervisor:
         data_dir=state.settings.data_dir,
         clock=state.clock,
         processes=state.settings.worker_concurrency,
+        environment={**os.environ, **state.settings.environment()},
     )
 
 

@@ -241,6 +241,14 @@ class Settings(BaseSettings):
             own.add(re.sub(r"^https?://|[:/].*$", "", self.public_url.lower()))
         return frozenset(own - ({"testserver"} if self.env == "production" else set()))
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process these same settings."""
+        return {
+            f"{PREFIX}{name.upper()}": _as_text(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.get_default()
+        }
+
     def masked(self) -> dict[str, str]:
         """Every setting as text, secrets and passwords in URLs replaced."""
         return {
@@ -312,6 +320,14 @@ def _unknown_line(shown: str, short: str, known: set[str], prefix: str) -> str:
     name = near[0] if prefix else near[0].lower() if near else ""
     hint = f" Did you mean {prefix}{name}?" if near else ""
     return f"{shown}: no such setting.{hint}"
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(int(value)) if isinstance(value, int) else str(value)
 
 
 def _masked(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ from foretell.settings import Settings
 SECRET = b"a secret of the test suite, 32 bytes and more"
 CHEAP = Argon2Parameters(memory_kib=64, passes=1)
 PASSWORD = "correct horse battery"
-OPTIONS = AuthOptions(address="http://testserver", is_signup_open=True)
+OPTIONS = AuthOptions(
+    address="http://testserver", issuer="http://issuer.test", is_signup_open=True
+)
 
 
 def our_tables() -> list[Table]:
@@ -68,10 +71,24 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables, made once: each test takes a copy."""
+    path: Path = tmp_path_factory.mktemp("auth") / "empty.db"
+
+    async def make() -> None:
+        found = Database(f"sqlite+aiosqlite:///{path}")
+        await make_tables(found)
+        await found.close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    found = Database(f"sqlite+aiosqlite:///{tmp_path / 'foretell.db'}")
-    await make_tables(found)
+async def database(tmp_path: Path, empty_file: Path) -> AsyncIterator[Database]:
+    path = shutil.copy(empty_file, tmp_path / "foretell.db")
+    found = Database(f"sqlite+aiosqlite:///{path}")
     yield found
     await found.close()
 
@@ -202,7 +219,10 @@ def app_of(
     app = Edge(title="test", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = Metrics()
     app.open_edge(
-        hosts=frozenset({"testserver"}), cors_origins=[], metrics=metrics, access=False
+        hosts=frozenset({"testserver"}),
+        cors_origins=[],
+        metrics=metrics,
+        access_log=None,
     )
     app.state.metrics = metrics
     app.state.openapi_contributors = []

@@ -6,7 +6,7 @@ import pytest
 
 from foretell.auth.identity import Identity
 from foretell.core.principal import Role
-from tests.auth.conftest import PASSWORD, Connect, add_user, sign_in
+from tests.auth.conftest import OPTIONS, PASSWORD, Connect, add_user, sign_in
 
 Client = httpx2.AsyncClient
 
@@ -212,7 +212,7 @@ async def test_d03_the_public_keys_verify_our_tokens(
         jwt.PyJWK(key),
         algorithms=["ES256"],
         audience="foretell",
-        issuer="http://testserver",
+        issuer=OPTIONS.issuer,
         options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
     )
     assert isinstance(claims["sub"], str)

@@ -1,16 +1,18 @@
 """One request, one transaction, the same on every database."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from foretell.core import idempotency
-from foretell.core.db import Database, DatabaseUnavailable, is_unique_violation
+from foretell.core.db import Base, Database, DatabaseUnavailable, is_unique_violation
 from foretell.core.idempotency import IdempotencyKey
 from foretell.settings import SettingsError
 
+TABLE: Any = IdempotencyKey.__table__
 MOMENT = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 
 
@@ -18,7 +20,7 @@ MOMENT = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 async def database(database_url):
     database = Database(database_url, pool_size=2, pool_timeout_seconds=0.2)
     async with database.engine.begin() as connection:
-        await connection.run_sync(IdempotencyKey.__table__.create)
+        await connection.run_sync(Base.metadata.create_all, tables=[TABLE])
     yield database
     await database.close()
 
@@ -91,7 +93,7 @@ async def test_a_taken_key_is_a_unique_violation(database):
 
 
 async def test_an_expired_idempotency_key_can_be_used_again(database):
-    values = {"fingerprint": "f", "status": 201, "location": "/x"}
+    values: dict[str, Any] = {"fingerprint": "f", "status": 201, "location": "/x"}
     later = MOMENT + timedelta(hours=25)
     async with database.writing() as session:
         await idempotency.add(session, "k", now=MOMENT, expires_at=MOMENT, **values)

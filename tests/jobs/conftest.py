@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -105,6 +106,11 @@ class Site:
 
         asyncio.run(run())
 
+    async def has_workers(self, count: int) -> bool:
+        """Whether so many workers listen for work."""
+        folder = socket_folder(self.data_dir)
+        return folder is None or len(list(folder.glob("worker-*"))) >= count
+
     def start_server(self, processes: int = 1) -> subprocess.Popen[bytes]:
         """A process of its own that supervises workers."""
         with (self.data_dir / "server.log").open("ab") as log:
@@ -119,9 +125,10 @@ class Site:
 def _served(site: Site) -> Iterator[Site]:
     site.make_tables()
     server = site.start_server(processes=2)
+    asyncio.run(eventually(lambda: site.has_workers(2), 90))
     yield site
     server.terminate()
-    assert server.wait(10) == 0
+    assert server.wait(10) in (0, -signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")
@@ -215,7 +222,7 @@ class Office:
             await JobStore(session, SystemClock()).cancel(job_id)
 
     async def until(
-        self, job_id: str, condition: Callable[[Job], bool], seconds: float = 15
+        self, job_id: str, condition: Callable[[Job], bool], seconds: float = 30
     ) -> Job:
         """The job once it fulfils the condition."""
         found: list[Job] = []
@@ -227,11 +234,11 @@ class Office:
         await eventually(look, seconds)
         return found[0]
 
-    async def until_state(self, job_id: str, state: str, seconds: float = 15) -> Job:
+    async def until_state(self, job_id: str, state: str, seconds: float = 30) -> Job:
         return await self.until(job_id, lambda job: job.state == state, seconds)
 
 
-async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def eventually(look: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
     """Wait for a condition in another process, no longer than `seconds`."""
     async with asyncio.timeout(seconds):
         while not await look():

@@ -7,6 +7,7 @@ import pytest
 
 from foretell.core.clock import FakeClock, SystemClock
 from foretell.jobs.drain import run_all
+from foretell.jobs.health import queue_health
 from foretell.jobs.store import JobStore
 from foretell.jobs.tables import Job
 from tests.jobs import work
@@ -121,3 +122,17 @@ async def test_mail_goes_to_the_outbox_without_a_server(shop: Shop) -> None:
     assert job.state == "succeeded"
     written = shop.office.data_dir / "outbox" / f"{job.id}.eml"
     assert f"Message-ID: <{job.id}@localhost>" in written.read_text("utf-8")
+
+
+async def test_a_queue_without_a_worker_shows_its_age(shop: Shop) -> None:
+    await shop.office.submit("system.echo", run_at=shop.clock.now())
+    await shop.office.submit("system.echo", run_at=shop.clock.now())
+    fresh = await queue_health(shop.office.database, shop.clock)
+    assert (fresh["queued"], fresh["is_stalled"]) == (2, False)
+    shop.clock.advance(seconds=90)
+    old = await queue_health(shop.office.database, shop.clock)
+    assert old["oldest_due_seconds"] == 90
+    assert old["is_stalled"]
+    await shop.drain()
+    empty = await queue_health(shop.office.database, shop.clock)
+    assert (empty["queued"], empty["oldest_due_seconds"]) == (0, 0)

@@ -45,8 +45,8 @@ async def test_the_three_forms_of_a_body_give_the_same_answer(running, forest):
 
 async def test_no_rows_are_no_predictions(running, forest):
     await running.publish("iris", forest)
-    for path, extra in (("/api/models/iris/predict", {}), ("/api/predict", {})):
-        answer = await running.client.post(path, json={"rows": [], **extra})
+    for path in ("/api/models/iris/predict", "/api/predict"):
+        answer = await running.client.post(path, json={"rows": []})
         assert answer.json() == {"model": "iris", "version": 1, "predictions": []}
 
 

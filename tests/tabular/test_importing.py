@@ -51,6 +51,21 @@ def test_what_is_no_text_is_refused_with_its_kind_named(import_bytes, data, kind
         import_bytes(data)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"a": 1}\n{"a": 2}\n', "JSON"),
+        ('[{"a": 1}]', "JSON"),
+        ("<!DOCTYPE html>\n<html></html>", "HTML"),
+        ('<?xml version="1.0"?>\n<x/>', "XML"),
+    ],
+)
+def test_markup_is_refused_with_its_kind_named(import_bytes, text, kind):
+    with pytest.raises(UnsupportedFormat, match=kind):
+        import_bytes(text)
+    assert import_bytes(text, format="csv").result.source.format == "csv"
+
+
 def test_text_that_starts_like_a_picture_is_still_text(import_bytes):
     assert import_bytes("BMI,age\n22.5,30\n").result.rows == 1
 
@@ -137,6 +152,20 @@ def test_apostrophes_may_be_the_quotes(import_bytes):
 def test_a_space_after_every_delimiter_belongs_to_it(import_bytes):
     found = import_bytes('a, b, c\n1, 2, 3\n4, "x, y", 6\n')
     assert found.frame.rows() == [(1, "2", 3), (4, "x, y", 6)]
+
+
+def test_a_separator_line_of_a_spreadsheet_is_followed(import_bytes):
+    found = import_bytes("sep=;\na;b\n1,2;3\n")
+    assert found.frame.rows() == [(1.2, 3)]
+    assert found.result.source.header == 2
+
+
+def test_backslashes_may_escape_quotes(import_bytes):
+    found = import_bytes(
+        'id,t\n1,"say \\"hi\\" now"\n2,"x, \\"y\\""\n3,"a\nb"\n4,"""q"""\n'
+    )
+    assert found.frame["t"].to_list() == ['say "hi" now', 'x, "y"', "a\nb", '"q"']
+    assert found.findings == ["backslash_escape"]
 
 
 def test_old_line_ends_are_line_ends(import_bytes):

@@ -114,6 +114,7 @@ def test_paging_gives_every_row_once_in_order_both_ways(
     while True:
         found = page(parts, limit=limit, where=where, sort=keys, after=after)
         seen.append(found.frame["i"].to_list())
+        assert len(seen) <= len(rows) + 1
         if found.next is None:
             break
         after = _through_json(found.next)

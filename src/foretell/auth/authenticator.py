@@ -222,6 +222,7 @@ class IdentityAuthenticator:
                 epoch = await epochs.read()
             if epoch != self._epoch:
                 self._remembered.clear()
+                self._tokens.forget_keys()
                 self._epoch = epoch
             self._looked_at, self._look_again_at = looked_at, looked_at + EPOCH_EVERY
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
-from starlette.responses import Response
 
 from foretell.auth.audit import Audit, Origin
 from foretell.auth.identity import Identity, Services
@@ -55,11 +54,9 @@ def revision_of(if_match: str | None) -> int | None:
     return int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 19 else 0
 
 
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
-    """Set `Link: rel="next"` when there is a next page."""
-    if cursor is not None:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+def own_path(request: Request, path: str) -> str:
+    """`path` with the prefix under which the application is mounted."""
+    return str(request.scope.get("root_path", "")) + path
 
 
 IdentityOf = Annotated[Identity, Depends(get_identity)]

@@ -92,7 +92,7 @@ class Identity:
             secret=secret,
             clock=clock,
         )
-        self.tokens = AccessTokens(self.keyring, clock, issuer=options.address)
+        self.tokens = AccessTokens(self.keyring, clock, issuer=options.issuer)
         self.usage = UsageNotes(self._lookups_writing, clock)
         self.authenticator = IdentityAuthenticator(
             lookups=self._lookups,
@@ -140,8 +140,16 @@ class Identity:
         role = Role(user.role)
         return Principal(user.id, user.email, role, scopes_of(role), "job")
 
+    async def remove_signing_key(self, kid: str) -> None:
+        """Refuse the tokens of a signing key, everywhere within a second."""
+        await self.keyring.remove(kid)
+        async with self._database.writing() as session:
+            await EpochStore(session).bump(self.authenticator.forget)
+
     async def purge(self) -> None:
-        """Delete what has expired: codes, failures, families, sessions."""
+        """Delete what has expired: codes, failures, families, sessions, signing
+        keys; rotate the signing key every 90 days."""
+        await self.keyring.keep()
         now = self._clock.now()
         async with self._database.writing() as session:
             await CodeStore(session).purge(now)

@@ -1,8 +1,10 @@
 """The ES256 keys that sign access tokens, shared by every node through the database.
 
 The private half is sealed under the server's secret, so a stolen database signs
-nothing. A node that meets an unknown `kid` reads the table again, at most once a
-second; nothing a token says can make the server fetch a key from elsewhere.
+nothing. Every node reads the table at least once a minute, and a new key signs only
+when it is older than that, so no node meets a token whose key it has not seen. One
+that meets an unknown `kid` all the same reads again, at most once a second; nothing
+a token says can make the server fetch a key from elsewhere.
 """
 
 import base64
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -27,7 +30,11 @@ from foretell.errors import Unavailable
 
 log = get_logger("foretell.auth")
 
-_RELOAD_EVERY = timedelta(seconds=1)
+ROTATE_AFTER = timedelta(days=90)
+_KEEP_OLD = timedelta(days=1)
+_SETTLING = timedelta(minutes=2)
+_READ_AFTER = timedelta(minutes=1)
+_UNKNOWN_EVERY = timedelta(seconds=1)
 Stores = Callable[[], AbstractAsyncContextManager[SigningKeyStore]]
 
 
@@ -36,6 +43,7 @@ class KeyPair:
     """One signing key; `private` is missing when the server's secret changed."""
 
     kid: str
+    created_at: datetime
     public: ec.EllipticCurvePublicKey
     private: ec.EllipticCurvePrivateKey | None
 
@@ -68,20 +76,17 @@ class KeyRing:
 
     async def signing(self) -> SigningPair:
         """The newest key that this server can sign with; makes the first one."""
-        if self._newest() is None:
-            await self._read()
-        if self._newest() is None:
+        await self._read_if_older(_READ_AFTER)
+        if self._chosen() is None:
             await self.rotate()
-        pair = self._newest()
+        pair = self._chosen()
         if pair is None or pair.private is None:
             raise Unavailable("There is no key to sign tokens with.")
         return SigningPair(pair.kid, pair.private)
 
     async def rotate(self) -> str:
-        """Add a new key and sign with it from now on; gives its `kid`.
-
-        Older keys go on verifying. Other nodes learn of it by its first token.
-        """
+        """Add a key, which will sign in two minutes; gives its `kid`. Older keys go
+        on verifying."""
         private = ec.generate_private_key(ec.SECP256R1())
         kid = new_id().replace("-", "")  # by age, like the ids
         async with self._writing() as store:
@@ -94,6 +99,27 @@ class KeyRing:
         await self._read()
         return kid
 
+    async def keep(self) -> None:
+        """Rotate a key of 90 days; delete those that had a successor a day ago."""
+        await self._read()
+        now = self._clock.now()
+        pairs = list(self._pairs.values())
+        for old, successor in pairwise(pairs):
+            if now - successor.created_at >= _KEEP_OLD:
+                await self.remove(old.kid)
+        if pairs and now - pairs[-1].created_at >= ROTATE_AFTER:
+            await self.rotate()
+
+    async def remove(self, kid: str) -> None:
+        """Delete a key; its tokens are refused from the next epoch on."""
+        async with self._writing() as store:
+            await store.delete(kid)
+        await self._read()
+
+    def forget(self) -> None:
+        """Read the table again before the next use."""
+        self._read_at = None
+
     def find(self, kid: str) -> ec.EllipticCurvePublicKey | None:
         """The public key named `kid`, from memory."""
         pair = self._pairs.get(kid)
@@ -101,11 +127,9 @@ class KeyRing:
 
     async def knows(self, kid: str) -> bool:
         """Whether `kid` is ours; may read the table, at most once a second."""
-        if kid in self._pairs:
-            return True
-        now = self._clock.now()
-        if self._read_at is None or abs(now - self._read_at) >= _RELOAD_EVERY:
-            await self._read()
+        await self._read_if_older(_READ_AFTER)
+        if kid not in self._pairs:
+            await self._read_if_older(_UNKNOWN_EVERY)
         return kid in self._pairs
 
     async def public_jwks(self) -> dict[str, Any]:
@@ -113,15 +137,23 @@ class KeyRing:
         await self.signing()
         return {"keys": [_jwk_of(pair) for pair in self._pairs.values()]}
 
+    async def _read_if_older(self, age: timedelta) -> None:
+        now = self._clock.now()
+        if self._read_at is None or abs(now - self._read_at) >= age:
+            await self._read()
+
     async def _read(self) -> None:
         self._read_at = self._clock.now()
         async with self._reading() as store:
             rows = await store.list_all()
         self._pairs = {row.kid: self._open(row) for row in rows}
 
-    def _newest(self) -> KeyPair | None:
+    def _chosen(self) -> KeyPair | None:
+        """The newest key that every node has read; among first keys the oldest."""
         usable = [pair for pair in self._pairs.values() if pair.private is not None]
-        return usable[-1] if usable else None
+        now = self._clock.now()
+        settled = [pair for pair in usable if now - pair.created_at >= _SETTLING]
+        return settled[-1] if settled else next(iter(usable), None)
 
     def _open(self, row: SigningKey) -> KeyPair:
         public = serialization.load_pem_public_key(row.public_pem.encode())
@@ -131,11 +163,11 @@ class KeyRing:
             opened = self._seal.decrypt(row.sealed_private)
         except InvalidToken:
             log.warning("auth.signing_key_sealed_by_other_secret", kid=row.kid)
-            return KeyPair(row.kid, public, None)
+            return KeyPair(row.kid, row.created_at, public, None)
         private = serialization.load_pem_private_key(opened, password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise TypeError("a signing key is not an elliptic curve key")
-        return KeyPair(row.kid, public, private)
+        return KeyPair(row.kid, row.created_at, public, private)
 
 
 def derived_key(secret: bytes, purpose: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Accounts, passwords, keys, sessions and the audit log over HTTP."""
+"""Accounts and the audit log over HTTP, and all routers of the area."""
 
 from typing import Annotated
 
@@ -6,39 +6,26 @@ from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from foretell.auth import browser, token_routes
+from foretell.auth import key_routes, sign_in_routes, token_routes
 from foretell.auth.audit import AuditFilter
 from foretell.auth.dependencies import (
     AuthServices,
-    IdentityOf,
     MaybeUser,
     etag_of,
-    link_next,
+    own_path,
     revision_of,
 )
-from foretell.auth.keys import MadeKey, NewKey
 from foretell.auth.schemas import (
     AuditRead,
-    KeyCreate,
-    KeyMade,
-    KeyRead,
-    MeRead,
     MeUpdate,
-    PasswordChange,
-    PasswordForgot,
-    PasswordReset,
-    SessionOpen,
-    SessionOpened,
-    SetupRead,
-    SetupRun,
-    SignedInRead,
     UserCreate,
     UserRead,
     UserUpdate,
 )
 from foretell.auth.service import NewUser, UserChange
 from foretell.auth.sign_up_route import SignUpRoute
-from foretell.auth.tables import ApiKey, User
+from foretell.auth.tables import AuditEntry, User
+from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.errors import ForetellError
 from foretell.http.dependencies import (
@@ -48,13 +35,13 @@ from foretell.http.dependencies import (
     ObjectLimit,
     State,
 )
+from foretell.http.listing import page_response
 from foretell.http.problems import problem_response
-from foretell.http.routing import public, requires, router
+from foretell.http.routing import requires, router
 from foretell.http.schemas import ListOf
 
 users = router("/api/users", tags=["users"])
-me = router("/api", tags=["sign-in"])
-keys = router("/api/keys", tags=["keys"])
+audit = router("/api/audit", tags=["audit"])
 
 IfMatch = Annotated[str | None, Header(alias="If-Match")]
 
@@ -75,7 +62,7 @@ async def make_user(
         made = await services.accounts.sign_up(new)
     if isinstance(made, ForetellError):
         return problem_response(request, made)
-    response.headers["Location"] = _path(request, f"/api/users/{made.id}")
+    response.headers["Location"] = own_path(request, f"/api/users/{made.id}")
     response.headers["ETag"] = etag_of(made)
     return made
 
@@ -100,11 +87,10 @@ async def list_users(
     services: AuthServices,
     limit: ObjectLimit = DEFAULT_OBJECTS,
     cursor: Cursor = None,
-) -> object:
+) -> Page[User]:
     """Accounts in the order they were made."""
     page = await services.accounts.list_page(cursor=cursor, limit=limit)
-    link_next(request, response, page.next)
-    return page
+    return page_response(request, response, page)
 
 
 @users.get("/me", response_model=UserRead, dependencies=[requires()])
@@ -135,27 +121,6 @@ async def change_own_user(
     )
     response.headers["ETag"] = etag_of(changed)
     return changed
-
-
-@users.post("/me/password", status_code=204, dependencies=[requires()])
-async def change_own_password(
-    body: PasswordChange, request: Request, user: CurrentUser, services: AuthServices
-) -> Response:
-    """Change the caller's password.
-
-    Every token and session ends at once, but the browser that asked; it gets a new
-    cookie. API keys stay.
-    """
-    refusal = await services.recovery.change_password(
-        user, body.current_password, body.new_password
-    )
-    if refusal is not None:
-        return problem_response(request, refusal)
-    response = Response(status_code=204)
-    if user.method == "session":
-        cookie = await services.sessions.renew(user)
-        browser.set_cookie(request, response, cookie)
-    return response
 
 
 @users.get(
@@ -219,125 +184,8 @@ async def start_password_reset(
     return Response(status_code=202)
 
 
-@me.get("/me", response_model=MeRead, dependencies=[requires()])
-async def read_me(
-    response: Response, user: CurrentUser, services: AuthServices
-) -> MeRead:
-    """Who the caller is and what they may do."""
-    found = await services.accounts.get(user.user_id)
-    response.headers["Cache-Control"] = "no-store"
-    return MeRead(
-        id=found.id,
-        email=found.email,
-        name=found.name,
-        role=user.role,
-        scopes=sorted(user.scopes),
-        method=user.method,
-        csrf_token=services.sessions.csrf_of(user),
-    )
-
-
-@me.post("/password/forgot", status_code=202, dependencies=[public])
-async def forgot_password(
-    body: PasswordForgot, request: Request, services: AuthServices
-) -> Response:
-    """Mail a link to set a new password, if there is such an account. The answer is
-    the same either way."""
-    refusal = await services.recovery.forgot(body.email)
-    if refusal is not None:
-        return problem_response(request, refusal)
-    return Response(status_code=202)
-
-
-@me.post("/password/reset", status_code=204, dependencies=[public])
-async def reset_password(body: PasswordReset, services: AuthServices) -> None:
-    """Set a new password by the token of the mail. All sign-ins end."""
-    await services.recovery.reset(body.token, body.password)
-
-
-@me.get("/setup", response_model=SetupRead, dependencies=[public])
-async def read_setup(services: AuthServices) -> SetupRead:
-    """Whether the server still waits for its first admin."""
-    return SetupRead(needed=await services.setup.is_needed())
-
-
-@me.post("/setup", status_code=201, response_model=UserRead, dependencies=[public])
-async def run_setup(
-    body: SetupRun, request: Request, services: AuthServices
-) -> User | Response:
-    """Make the first admin with the code that `foretell serve` printed."""
-    new = NewUser(body.email, body.password, body.name)
-    made = await services.setup.run(body.code, new)
-    if isinstance(made, ForetellError):
-        return problem_response(request, made)
-    return made
-
-
-@me.post(
-    "/session", status_code=201, response_model=SessionOpened, dependencies=[public]
-)
-async def open_session(
-    body: SessionOpen,
-    request: Request,
-    response: Response,
-    identity: IdentityOf,
-    services: AuthServices,
-) -> SessionOpened | Response:
-    """Sign a browser in: sets the session cookie and gives the CSRF token."""
-    browser.ensure_may_open(request, identity.options)
-    opened = await services.sessions.open(
-        body.email,
-        body.password,
-        previous=browser.cookie_of(request, identity.options),
-    )
-    if isinstance(opened, ForetellError):
-        return problem_response(request, opened)
-    browser.set_cookie(request, response, opened.cookie)
-    return SessionOpened(
-        csrf_token=opened.csrf_token,
-        expires_at=opened.expires_at,
-        user=UserRead.model_validate(opened.user),
-    )
-
-
-@me.delete("/session", status_code=204, dependencies=[requires()])
-async def close_session(user: CurrentUser, services: AuthServices) -> Response:
-    """Sign out: ends the session, or the sign-in of the token that was sent."""
-    await services.sessions.close(user)
-    response = Response(status_code=204)
-    browser.clear_cookies(response)
-    return response
-
-
-@me.get("/sessions", response_model=ListOf[SignedInRead], dependencies=[requires()])
-async def list_sessions(
-    user: CurrentUser, services: AuthServices
-) -> ListOf[SignedInRead]:
-    """Where the caller is signed in: browsers and tokens."""
-    found = await services.sessions.list_own(user)
-    return ListOf(items=[SignedInRead.model_validate(view) for view in found])
-
-
-@me.delete("/sessions", status_code=204, dependencies=[requires()])
-async def end_own_sessions(user: CurrentUser, services: AuthServices) -> Response:
-    """Sign the caller out everywhere, here too. API keys stay."""
-    await services.sessions.end_own_all(user)
-    response = Response(status_code=204)
-    browser.clear_cookies(response)
-    return response
-
-
-@me.delete("/sessions/{session_id}", status_code=204, dependencies=[requires()])
-async def end_own_session(
-    session_id: str, user: CurrentUser, services: AuthServices
-) -> None:
-    """Sign the caller out in one place."""
-    await services.sessions.end_own(user, session_id)
-
-
-@me.get(
-    "/audit",
-    tags=["audit"],
+@audit.get(
+    "",
     response_model=ListOf[AuditRead],
     dependencies=[requires(Scope.AUDIT_READ)],
 )
@@ -351,95 +199,19 @@ async def list_audit(
     object_id: Annotated[str | None, Query(max_length=255)] = None,
     limit: ObjectLimit = DEFAULT_OBJECTS,
     cursor: Cursor = None,
-) -> object:
+) -> Page[AuditEntry]:
     """Who did what, when, to which object and from where; newest first."""
     wanted = AuditFilter(actor_id, action, object_id)
     page = await services.audit.list_page(
         state.cursors, wanted, cursor=cursor, limit=limit
     )
-    link_next(request, response, page.next)
-    return page
+    return page_response(request, response, page)
 
 
-@keys.post(
-    "",
-    status_code=201,
-    response_model=KeyMade,
-    dependencies=[requires(Scope.KEYS_WRITE)],
-)
-async def make_key(
-    body: KeyCreate,
-    request: Request,
-    response: Response,
-    user: CurrentUser,
-    services: AuthServices,
-) -> KeyMade:
-    """Make an API key. It is shown in this answer and never again.
-
-    It can do no more than the credential that makes it. Send it as
-    `Authorization: Bearer ftl_…`.
-    """
-    new = NewKey(
-        name=body.name,
-        scopes=body.scopes,
-        expires_at=body.expires_at,
-        use_default_expiry="expires_at" not in body.model_fields_set,
-    )
-    made = await services.keys.create(user, new)
-    response.headers["Location"] = _path(request, f"/api/keys/{made.row.id}")
-    response.headers["Cache-Control"] = "no-store"
-    return _made(made)
-
-
-@keys.get("", response_model=ListOf[KeyRead], dependencies=[requires(Scope.KEYS_WRITE)])
-async def list_keys(
-    request: Request,
-    response: Response,
-    user: CurrentUser,
-    services: AuthServices,
-    limit: ObjectLimit = DEFAULT_OBJECTS,
-    cursor: Cursor = None,
-) -> ListOf[KeyRead]:
-    """The caller's API keys, oldest first; everybody's for an admin."""
-    page = await services.keys.list_page(user, cursor=cursor, limit=limit)
-    link_next(request, response, page.next)
-    return ListOf(items=[_read(key) for key in page.items], next=page.next)
-
-
-@keys.get(
-    "/{key_id}", response_model=KeyRead, dependencies=[requires(Scope.KEYS_WRITE)]
-)
-async def read_key(key_id: str, user: CurrentUser, services: AuthServices) -> KeyRead:
-    """One API key; of the key itself only how it starts."""
-    return _read(await services.keys.get(user, key_id))
-
-
-@keys.delete("/{key_id}", status_code=204, dependencies=[requires(Scope.KEYS_WRITE)])
-async def delete_key(key_id: str, user: CurrentUser, services: AuthServices) -> None:
-    """Delete an API key. It stops working everywhere within a second."""
-    await services.keys.delete(user, key_id)
-
-
-def _path(request: Request, path: str) -> str:
-    return str(request.scope.get("root_path", "")) + path
-
-
-def _read(key: ApiKey) -> KeyRead:
-    return KeyRead(
-        id=key.id,
-        name=key.name,
-        scopes=key.scopes,
-        prefix=f"ftl_{key.id}",
-        owner_id=key.user_id,
-        created_at=key.created_at,
-        created_from=key.created_from,
-        expires_at=key.expires_at,
-        last_used_at=key.last_used_at,
-    )
-
-
-def _made(made: MadeKey) -> KeyMade:
-    return KeyMade(**_read(made.row).model_dump(), key=made.key)
-
-
-routers = [token_routes.routes, users, me, keys]
+routers = [
+    token_routes.routes,
+    sign_in_routes.routes,
+    users,
+    key_routes.routes,
+    audit,
+]

@@ -112,7 +112,8 @@ class Accounts:
         an admin's and others are viewers'."""
         role = new.role
         if role is None:
-            role = Role.VIEWER if await self._work.users.has_admin() else Role.ADMIN
+            async with self._glance() as look:
+                role = Role.VIEWER if await look.users.has_admin() else Role.ADMIN
         return await self.create(cli_principal(), replace(new, role=role))
 
     async def create_first(

@@ -262,6 +262,9 @@ class SigningKeyStore:
         statement = select(SigningKey).order_by(SigningKey.created_at, SigningKey.kid)
         return list(await self._session.scalars(statement))
 
+    async def delete(self, kid: str) -> None:
+        await self._session.execute(delete(SigningKey).where(SigningKey.kid == kid))
+
     async def add(
         self, kid: str, *, public_pem: str, sealed_private: str, now: datetime
     ) -> None:

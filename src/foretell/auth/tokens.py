@@ -51,7 +51,7 @@ class AccessTokens:
     """Makes and reads access tokens.
 
     Args:
-        issuer: Our address; a token that names another is not ours.
+        issuer: Our name; a token that names another is not ours.
     """
 
     def __init__(self, keys: KeyRing, clock: Clock, *, issuer: str) -> None:
@@ -64,6 +64,10 @@ class AccessTokens:
         """Have a key ready. The first one is stored in a transaction of its own, so
         this comes before any transaction in which a token is issued."""
         await self._keys.signing()
+
+    def forget_keys(self) -> None:
+        """Read the signing keys again: one may have been removed."""
+        self._keys.forget()
 
     async def issue(
         self,

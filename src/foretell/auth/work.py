@@ -14,6 +14,8 @@ from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors
 from foretell.settings import Settings
 
+ISSUER = "foretell"
+
 
 class Mailer(Protocol):
     """Sends a mail in the caller's transaction; `jobs` fills it in."""
@@ -28,12 +30,14 @@ class AuthOptions:
     """The settings that identity looks at.
 
     Attributes:
-        address: Where people reach the server; in links and as token issuer. Never
-            taken from a request: a forged Host header would choose it.
+        address: Where people reach the server, for links. Never taken from a
+            request: a forged Host header would choose it.
+        issuer: Who signs our tokens; the same on every node, whatever its address.
         origins: Origins of browser front ends that may send the session cookie.
     """
 
     address: str
+    issuer: str = ISSUER
     password_min: int = 8
     is_signup_open: bool = False
     is_production: bool = False
@@ -44,6 +48,7 @@ class AuthOptions:
         address = settings.public_url or f"http://{settings.host}:{settings.port}"
         return cls(
             address=address.rstrip("/"),
+            issuer=(settings.public_url or ISSUER).rstrip("/"),
             password_min=settings.password_min,
             is_signup_open=settings.signup == "open",
             is_production=settings.env == "production",

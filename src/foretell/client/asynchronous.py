@@ -13,11 +13,11 @@ from foretell.client import frames
 from foretell.client.api import Api
 from foretell.client.calls import Call, pause_before_retry
 from foretell.client.connection import (
-    STREAM_TIMEOUT,
     event_of,
     options_for,
     reason_of,
     result_of,
+    stream_options,
 )
 from foretell.client.credentials import find_target
 from foretell.client.errors import ServerUnreachable
@@ -104,12 +104,9 @@ class AsyncClient(Api):
                 raise ServerUnreachable(self.url, reason)
 
     async def _listen(self, step: Listen) -> None:
-        headers = {"Accept": "text/event-stream"}
-        if step.last_id is not None:
-            headers["Last-Event-ID"] = step.last_id
         try:
             async with self._http.stream(
-                "GET", step.path, headers=headers, timeout=STREAM_TIMEOUT
+                "GET", step.path, **stream_options(step)
             ) as response:
                 if response.is_success:
                     async for event in httpx2.EventSource(response):

@@ -8,15 +8,14 @@ import httpx2
 
 from foretell.client.calls import Call
 from foretell.client.credentials import Target
+from foretell.client.operations import Listen
 from foretell.client.problems import error_of_response
 from foretell.client.shapes import JobEvent
 
 T = TypeVar("T")
 
-# `Prefer: wait` holds an answer for up to a minute; a stream sends something
-# every quarter of one.
+# `Prefer: wait` holds an answer for up to a minute.
 _TIMEOUT = httpx2.Timeout(70.0, connect=5.0, pool=5.0)
-STREAM_TIMEOUT = httpx2.Timeout(45.0, connect=5.0)
 
 
 def options_for(target: Target) -> dict[str, Any]:
@@ -31,6 +30,15 @@ def options_for(target: Target) -> dict[str, Any]:
         # A proxy of the environment must not see a key that is for loopback.
         "trust_env": "//127." not in target.url and "//localhost" not in target.url,
     }
+
+
+def stream_options(step: Listen) -> dict[str, Any]:
+    """Options of the request that opens a stream of events."""
+    headers = {"Accept": "text/event-stream"}
+    if step.last_id is not None:
+        headers["Last-Event-ID"] = step.last_id
+    timeout = httpx2.Timeout(step.quiet_seconds, connect=5.0)
+    return {"headers": headers, "timeout": timeout}
 
 
 def result_of(call: Call[T], response: httpx2.Response) -> T:

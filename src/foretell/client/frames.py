@@ -45,7 +45,13 @@ def arrow_of(frame: Any) -> Any:
             f"{type(frame).__name__} is no table: give a path, bytes, or a frame of "
             "pandas, polars or Arrow."
         )
-    return arrow.table(frame)
+    table = arrow.table(frame)
+    for number, field in enumerate(table.schema):
+        if library("pyarrow.types").is_string_view(field.type):
+            # What polars exports; the CSV writer does not take it.
+            text = table.column(number).cast(arrow.large_string())
+            table = table.set_column(number, field.name, text)
+    return table
 
 
 def arrow_of_stream(body: bytes) -> Any:
@@ -134,7 +140,6 @@ def _type_of(field: Any) -> str:
         ("time", types.is_time),
         ("text", types.is_string),
         ("text", types.is_large_string),
-        ("text", types.is_string_view),
         ("text", types.is_null),
     ):
         if is_kind(field.type):

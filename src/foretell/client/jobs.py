@@ -14,6 +14,9 @@ OnEvent = Callable[[JobEvent], None]
 # A restarting server is back within seconds; past this it is down.
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.5
+# Less than the server's pings are apart: a quiet stream ends here, so that the time
+# limit is kept and the job asked for.
+_QUIET_SECONDS = 12.0
 
 
 @call
@@ -84,15 +87,26 @@ def wait_for_job(
     started = reached = time.monotonic()
     last_id: str | None = None
 
+    def left() -> float:
+        if timeout_seconds is None:
+            return _QUIET_SECONDS
+        seconds = started + timeout_seconds - time.monotonic()
+        if seconds <= 0:
+            raise WaitedTooLong(job_id, timeout_seconds)
+        return seconds
+
     def note(event_id: str, event: JobEvent) -> None:
         nonlocal last_id
         last_id = event_id or last_id
         if on_event is not None:
             on_event(event)
+        if event["kind"] != "state":
+            left()
 
     while True:
         try:
-            yield Listen(path("jobs", job_id, "events"), last_id, note)
+            quiet = min(_QUIET_SECONDS, left())
+            yield Listen(path("jobs", job_id, "events"), last_id, note, quiet)
             job = yield from get_job.steps(job_id)
             reached = time.monotonic()
         except ServerUnreachable:
@@ -101,9 +115,7 @@ def wait_for_job(
         else:
             if job["state"] in LAST_STATES:
                 return job
-        if timeout_seconds and time.monotonic() - started > timeout_seconds:
-            raise WaitedTooLong(job_id, timeout_seconds)
-        yield Pause(_POLL_SECONDS)
+        yield Pause(min(_POLL_SECONDS, left()))
 
 
 def succeeded(

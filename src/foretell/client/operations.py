@@ -36,11 +36,13 @@ class Listen:
     Attributes:
         last_id: Where an earlier stream ended; the server goes on after it.
         on_event: Gets the id of each event and the event.
+        quiet_seconds: A stream that says nothing for so long has ended.
     """
 
     path: str
     last_id: str | None
     on_event: Callable[[str, JobEvent], None]
+    quiet_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

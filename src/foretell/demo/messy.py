@@ -65,7 +65,7 @@ def write(path: Path, records: int) -> MessyFile:
     # Spread over the whole file, none among the first rows, from which readers guess.
     every = records // (len(bad) + 1)
     counts = [0] * len(lines)
-    bad_lines = []
+    bad_lines: list[int] = []
     with path.open("wb") as file:
         file.write((";".join(header) + "\r\n").encode(ENCODING))
         source = 0

@@ -20,17 +20,38 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import get_logger
+from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
 from foretell.http.problems import MEDIA_TYPE, TYPE_PREFIX, Renderers
 
 log = get_logger("foretell.http")
-access_log = get_logger("foretell.access")
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PATH_BYTES = 8 * 1024
 _REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_PORT = re.compile(r":\d{1,5}$")
+MAX_GOOD_HOSTS = 1_000
+
+Refusal = tuple[int, str, str, str]
+"""Status, slug, title and detail for what never reaches a route."""
+_METHOD_REFUSED = (405, "method-not-allowed", "Method Not Allowed", "Not taken here.")
+_HEADERS_REFUSED = (
+    431,
+    "headers-too-large",
+    "Headers too large",
+    f"More than {MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them.",
+)
+_PATH_REFUSED = (414, "uri-too-long", "URI too long", "The address is too long.")
+_HOST_REFUSED = (
+    421,
+    "unknown-host",
+    "Unknown host",
+    "This server does not answer for that host; see ALLOWED_HOSTS.",
+)
 
 _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -39,6 +60,7 @@ _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
+_NO_STORE = (b"cache-control", b"no-store")
 _API_POLICY = (
     b"content-security-policy",
     b"default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -64,12 +86,15 @@ class Edge(FastAPI):
         hosts: frozenset[str],
         cors_origins: list[str],
         metrics: Metrics,
-        access: bool = True,
+        access_log: AccessLog | None = None,
     ) -> None:
         """Fix what the edge does; before this call every request is a 500."""
         self._hosts = hosts
+        self._any_host = "*" in hosts
+        # Host headers that were found good, port included; bounded by forgetting.
+        self._good_hosts: set[bytes] = set()
         self._metrics = metrics
-        self._access = access
+        self._access_log = access_log
         self._fast_paths: list[FastPath] = []
         self._compressed: ASGIApp = GZipMiddleware(self.handle, minimum_size=1024)
         self._ids = count()
@@ -111,15 +136,13 @@ class Edge(FastAPI):
         if scope["type"] != "http":
             await self.handle(scope, receive, send)
             return
-        # Starlette shares one state between requests when a server passes none.
         scope["app"] = self
-        state = dict(scope.get("state") or {})
-        state["request_id"] = request_id = self._request_id(scope)
-        scope["state"] = state
+        refusal, request_id = self._inspect(scope)
+        # Starlette shares one state between requests when a server passes none.
+        scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
         answer = _Answer(send, request_id)
         started = time.perf_counter()
         try:
-            refusal = self._refusal(scope)
             if refusal is not None:
                 await _refuse(scope, answer, *refusal)
             else:
@@ -141,54 +164,51 @@ class Edge(FastAPI):
                     return
         await self._compressed(scope, receive, send)
 
-    def _request_id(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _REQUEST_ID.match(value):
-                return str(value.decode())
-        return f"{self._id_prefix}-{next(self._ids):x}"
-
-    def _refusal(self, scope: Scope) -> tuple[int, str, str, str] | None:
-        """Status, slug, title and detail for what never reaches a route."""
-        if scope["method"] not in _METHODS:
-            return 405, "method-not-allowed", "Method Not Allowed", "Not taken here."
+    def _inspect(self, scope: Scope) -> tuple[Refusal | None, str]:
+        """What refuses the request before any route, and its id; one pass."""
         headers = scope["headers"]
-        if len(headers) > MAX_HEADERS:
-            detail = f"More than {MAX_HEADERS} headers."
-            return 431, "headers-too-large", "Headers too large", detail
-        size, hosts = 0, []
+        size, hosts, host, given = 0, 0, b"", b""
         for name, value in headers:
             size += len(name) + len(value)
             if name == b"host":
-                hosts.append(value)
-        if size > MAX_HEADER_BYTES:
-            detail = f"Headers of more than {MAX_HEADER_BYTES} bytes."
-            return 431, "headers-too-large", "Headers too large", detail
+                hosts += 1
+                host = value
+            elif name == b"x-request-id":
+                given = value
+        if given and _REQUEST_ID.match(given):
+            request_id = given.decode()
+        else:
+            request_id = f"{self._id_prefix}-{next(self._ids):x}"
+        if scope["method"] not in _METHODS:
+            return _METHOD_REFUSED, request_id
+        if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+            return _HEADERS_REFUSED, request_id
         if len(scope.get("raw_path") or b"") > MAX_PATH_BYTES:
-            return 414, "uri-too-long", "URI too long", "The address is too long."
-        if len(hosts) != 1 or not self._knows(hosts[0]):
-            detail = "This server does not answer for that host; see ALLOWED_HOSTS."
-            return 421, "unknown-host", "Unknown host", detail
-        return None
+            return _PATH_REFUSED, request_id
+        if hosts != 1 or not (host in self._good_hosts or self._knows(host)):
+            return _HOST_REFUSED, request_id
+        return None, request_id
 
     def _knows(self, host: bytes) -> bool:
         name = host.decode("latin-1").lower()
-        if name in self._hosts:
-            return True
-        return re.sub(r":\d{1,5}$", "", name) in self._hosts or "*" in self._hosts
+        known = (
+            self._any_host or name in self._hosts or _PORT.sub("", name) in self._hosts
+        )
+        if known:
+            if len(self._good_hosts) > MAX_GOOD_HOSTS:
+                self._good_hosts.clear()
+            self._good_hosts.add(host)
+        return known
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         path = getattr(route, "path_format", None) or scope.get("fast_route") or "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.observe_request(method, path, status, seconds)
-        if self._access and path not in ("/healthz", "/readyz", "/metrics"):
-            access_log.info(
-                "http.request",
-                request_id=scope["state"]["request_id"],
-                method=scope["method"],
-                route=path,
-                status=status,
-                ms=round(seconds * 1000, 2),
+        if self._access_log is not None and path not in _QUIET:
+            request_id = scope["state"]["request_id"]
+            self._access_log.add(
+                (time.time(), request_id, method, path, status, seconds * 1000)
             )
 
 
@@ -210,14 +230,18 @@ class _Answer:
 
 
 def _complete(message: MutableMapping[str, Any], request_id: bytes) -> None:
-    headers = list(message.get("headers", ()))
-    present = {name for name, _ in headers}
-    headers.append((b"x-request-id", request_id))
+    headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
     headers += _SECURITY_HEADERS
-    if b"content-security-policy" not in present:
+    has_policy = has_caching = False
+    for name, _ in headers:
+        if name == b"content-security-policy":
+            has_policy = True
+        elif name == b"cache-control":
+            has_caching = True
+    if not has_policy:
         headers.append(_API_POLICY)
-    if b"cache-control" not in present:
-        headers.append((b"cache-control", b"no-store"))
+    if not has_caching:
+        headers.append(_NO_STORE)
     message["headers"] = headers
 
 

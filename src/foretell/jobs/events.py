@@ -16,7 +16,7 @@ from foretell.jobs.logs import log_path, read_log
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.service import may_see
 from foretell.jobs.tables import Job, JobState
-from foretell.jobs.watcher import Watcher
+from foretell.jobs.watcher import SLACK_SECONDS, Watcher
 
 LONGEST_SECONDS = 900.0
 _LOG_SECONDS = 0.25
@@ -91,13 +91,16 @@ async def events_of_all(
     with watcher.subscribed(None) as subscription:
         backlog: list[Job] = []
         if last_event_id is not None and _MOMENT.match(last_event_id):
-            backlog = await watcher.changed_after(float(last_event_id))
+            since = float(last_event_id) - SLACK_SECONDS
+            backlog = await watcher.changed_after(since)
+        else:
+            since = await watcher.moment()
         yield _PING
         while loop.time() - started < LONGEST_SECONDS:
             jobs = backlog or await subscription.take(_PING_SECONDS)
             backlog = []
             for job in jobs:
-                if may_see(principal, job):
+                if job.changed_at >= since and may_see(principal, job):
                     kind = _kind_of(job, states.get(job.id))
                     yield _event(kind, f"{job.changed_at:.6f}", _state_of(job))
                     states[job.id] = job.state

@@ -84,6 +84,7 @@ class Task:
         if isinstance(args, self.args):
             return args
         given = args.model_dump() if isinstance(args, BaseModel) else dict(args)
+        self._demand_storable(given)
         try:
             return self.args.model_validate(given)
         except ValidationError as error:
@@ -99,14 +100,17 @@ class Task:
             TaskArgumentsInvalid: They hold what not every database can store.
         """
         plain = dict(args.model_dump(mode="json"))
-        fault = unstorable(plain)
+        self._demand_storable(plain)
+        return plain
+
+    def _demand_storable(self, args: Mapping[str, Any]) -> None:
+        fault = unstorable(args)
         if fault is not None:
             pointer, message = fault
             raise TaskArgumentsInvalid(
                 f"The arguments of {self.name!r} cannot be stored.",
                 errors=[FieldError(f"/args{pointer}", message, "unstorable")],
             )
-        return plain
 
     def load(self, version: int, stored: Mapping[str, Any]) -> BaseModel:
         """Read arguments back, from an older version too."""
@@ -254,11 +258,11 @@ def unstorable(
         return None
     if isinstance(value, float):
         return None if math.isfinite(value) else (pointer, "is not a finite number")
-    if not isinstance(value, dict | list):
+    if not isinstance(value, Mapping | list):
         return None
     if depth == 0:
         return pointer, f"is nested more than {MAX_DEPTH} levels deep"
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in pairs:
         below = f"{pointer}/{_escaped(key)}"
         fault = unstorable(str(key), below) or unstorable(item, below, depth - 1)

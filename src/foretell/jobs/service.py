@@ -11,9 +11,8 @@ from pydantic import BaseModel
 
 from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors, Page
-from foretell.core.parts import Parts
 from foretell.core.principal import Principal
-from foretell.jobs.doorbell import Bell, Doorbell
+from foretell.jobs.doorbell import Bell
 from foretell.jobs.errors import (
     JobActive,
     JobFinished,
@@ -48,17 +47,6 @@ class JobsService:
         self._registry = registry
         self._cursors = cursors
         self._bell = bell
-
-    @classmethod
-    def of(cls, parts: Parts, session: "AsyncSession") -> "JobsService":
-        """The service over a process's parts (a request's, a job's) and a session."""
-        return cls(
-            session,
-            registry=parts.port(TaskRegistry),
-            clock=parts.clock,
-            cursors=parts.cursors,
-            bell=parts.port(Doorbell),
-        )
 
     async def submit(
         self,

@@ -294,6 +294,17 @@ class Statements:
         """Workers that hold running jobs."""
         return select(Job.worker).where(Job.state == JobState.RUNNING).distinct()
 
+    def count_active(self) -> Select[str, int]:
+        return (
+            select(Job.state, func.count())
+            .where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            .group_by(Job.state)
+        )
+
+    def oldest_due(self, now: datetime) -> Select[Any]:
+        is_due = Job.run_at <= now
+        return select(func.min(Job.run_at)).where(Job.state == JobState.QUEUED, is_due)
+
     def clock_now(self, now: datetime) -> Select[Any]:
         return select(self.clock(now))
 

@@ -197,6 +197,17 @@ class JobStore:
         statement = select(Job).where(Job.id.in_(job_ids))
         return list(await self._session.scalars(statement))
 
+    async def count_active(self) -> dict[str, int]:
+        """How many jobs are queued and how many run."""
+        rows = await self._session.execute(self._sql.count_active())
+        return {state: number for state, number in rows}
+
+    async def oldest_due(self) -> datetime | None:
+        """Since when the longest waiting job could run."""
+        statement = self._sql.oldest_due(self._clock.now())
+        oldest: datetime | None = await self._session.scalar(statement)
+        return oldest
+
     async def cancel(self, job_id: str) -> None:
         """End a queued job now; ask the worker of a running one to stop."""
         now = self._clock.now()

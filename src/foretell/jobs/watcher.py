@@ -135,15 +135,16 @@ class Watcher:
                         return outcome_of(job)
         return None
 
-    async def changed_after(self, moment: float) -> list[Job]:
-        """Jobs that changed since a listener was here last, the oldest change first.
+    async def moment(self) -> float:
+        """Now, as `changed_at` tells it."""
+        async with self._database.reading() as session:
+            return await JobStore(session, self._clock).database_clock()
 
-        Args:
-            moment: `changed_at` of the last job it was told of.
-        """
+    async def changed_after(self, moment: float) -> list[Job]:
+        """Jobs that changed from `moment` on, the oldest change first."""
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
-            return await store.changed_since(moment - SLACK_SECONDS, ())
+            return await store.changed_since(moment, ())
 
     async def _watch(self) -> None:
         while self._subscriptions:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
 from foretell.core.parts import Parts
-from foretell.jobs.service import JobsService
+from foretell.jobs.composing import jobs_service
 from foretell.models.changes import Changes
 from foretell.models.importing import ModelImporter
 from foretell.models.service import ModelsService, People, Surroundings
@@ -38,7 +38,7 @@ def models_service(
 ) -> ModelsService:
     """The service whose statements run in `session`."""
     around = Surroundings(
-        jobs=JobsService.of(parts, session),
+        jobs=jobs_service(parts, session),
         changes=parts.port(Changes),
         clock=parts.clock,
         cursors=parts.cursors,

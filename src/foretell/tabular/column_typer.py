@@ -22,7 +22,11 @@ from foretell.tabular.forced_types import (
     forced_columns,
 )
 from foretell.tabular.messages import CellError, Finding, ImportOptions
-from foretell.tabular.type_evidence import Evidence, NumberEvidence
+from foretell.tabular.type_evidence import (
+    EXACT_FLOAT_DIGITS,
+    Evidence,
+    NumberEvidence,
+)
 
 _NAN = ("NaN", "nan", "NAN")
 
@@ -283,13 +287,13 @@ def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> No
     frame = pl.DataFrame([cells.alias("cell")])
     cell = pl.col("cell")
     for mark, numbers in evidence.numbers.items():
-        at = cell.str.find(mark, literal=True)
-        size = cell.str.len_bytes()
-        found_row = frame.select(
+        at, size = cell.str.find(mark, literal=True), cell.str.len_bytes()
+        figures = frame.select(
             digits=pl.coalesce(at, size).max(),
             scale=(size - at - 1).max(),
-            inexact=(
-                (size > 15) & at.is_null() & cell.str.contains(r"^-?[0-9]{16,}$")
-            ).sum(),
+            long=((size > EXACT_FLOAT_DIGITS) & at.is_null()).any(),
         ).row(0, named=True)
-        numbers.merge(NumberEvidence(**{k: int(v or 0) for k, v in found_row.items()}))
+        if figures.pop("long"):
+            evidence.take(cells)  # perhaps a whole number that no float holds
+            return
+        numbers.merge(NumberEvidence(**{k: int(v or 0) for k, v in figures.items()}))

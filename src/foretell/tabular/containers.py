@@ -5,6 +5,7 @@ first bytes with its kind named, instead of being read as garbled text.
 """
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,18 @@ def refuse_foreign(path: Path) -> None:
         raise NotATable(kind)
     if wide_encoding(head) is None and _looks_binary(head):
         raise NotATable("a binary file of an unknown kind")
+
+
+def markup_kind(text: bytes) -> str | None:
+    """Return what a text is in words, if it is no table but markup or JSON."""
+    start = text[:512].lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "an HTML page"
+    if start.startswith((b"<?xml", b"<svg")):
+        return "an XML file"
+    if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
+        return "a JSON file"
+    return None
 
 
 def is_gzip(path: Path) -> bool:

@@ -25,14 +25,14 @@ class NotATable(UnsupportedFormat):
 
 
 class HeaderWidth(Invalid):
-    """Every row has more cells than the header has names: which is which is unknown."""
+    """No row has as many cells as the header has names: which is which is unknown."""
 
     slug = "header-width"
 
     def __init__(self, names: int, cells: int) -> None:
         super().__init__(
             f"The header names {names} columns, but every row has {cells} cells."
-            " Name the missing column, or import with the option header: false.",
+            " Correct the header, or import with the option header: false.",
             names=names,
             cells=cells,
         )

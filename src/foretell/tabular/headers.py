@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from foretell.tabular.cell_patterns import cell_class
 
+_LONGEST_NAME = 1000  # what is longer is no name but a damaged header
 _MOSTLY = 0.8
 _YEARS = range(1900, 2101)
 
@@ -71,7 +72,10 @@ def is_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:
 
 def column_names(header: Sequence[str]) -> list[str]:
     """Return unique names: as written, trimmed; blank → `column_N`; repeated → `_2`."""
-    written = [name.strip() or f"column_{n}" for n, name in enumerate(header, 1)]
+    written = [
+        name.strip()[:_LONGEST_NAME] or f"column_{n}"
+        for n, name in enumerate(header, 1)
+    ]
     as_written = set(written)
     used: set[str] = set()
     names: list[str] = []

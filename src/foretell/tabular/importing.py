@@ -7,12 +7,14 @@ not grow with the file. Runs in a sandboxed child.
 """
 
 import errno
+import re
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import polars as pl
 
 from foretell.errors import OutOfSpace
@@ -21,6 +23,7 @@ from foretell.tabular.errors import BadOption
 from foretell.tabular.fast_reader import read_block
 from foretell.tabular.layout import Layout, find_layout
 from foretell.tabular.messages import (
+    ImportOptions,
     ImportRequest,
     ImportResult,
     Progress,
@@ -35,6 +38,7 @@ from foretell.tabular.source_text import SourceText, open_source
 
 Report = Callable[[Progress], None]
 _TEXT_FORMATS = ("csv", "tsv", "txt")
+_SEPARATOR_LINE = re.compile(rb'"?sep=([\x01-\x7f])"?(?:\r\n|\r|\n)')
 _REJECTS_FILE = "rejects.parquet"
 
 
@@ -69,7 +73,7 @@ class _Import:
         self._text = text
         self._report = report
         self._size = text.path.stat().st_size
-        options = request.options
+        options = _with_separator_line(text, request.options)
         sample = take_sample(text.path, start=text.start, skip=options.skip)
         self._layout: Layout = find_layout(sample, options, request.limits.columns)
         self._layout.shape.may_be_damaged = text.may_be_damaged
@@ -220,6 +224,17 @@ class _Import:
             compression=self._text.compression,
             findings=[*layout.findings, *self._typer.findings()],
         )
+
+
+def _with_separator_line(text: SourceText, options: ImportOptions) -> ImportOptions:
+    """Follow the line `sep=;` that spreadsheets write above a table."""
+    with text.path.open("rb") as stream:
+        stream.seek(text.start)
+        found = _SEPARATOR_LINE.match(stream.read(16))
+    if found is None or options.skip:
+        return options
+    delimiter = options.delimiter or found[1].decode()
+    return msgspec.structs.replace(options, delimiter=delimiter, skip=1)
 
 
 def ahead(blocks: Iterable[Block]) -> Generator[Block, None, None]:

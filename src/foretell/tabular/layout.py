@@ -126,7 +126,7 @@ def _find_dialect(sample: Sample, options: ImportOptions) -> Dialect:
         if score == 0 or (score < _GOOD_ENOUGH and _is_headed_by_one(sample, found)):
             single = "," if b"," not in sample.head else _NO_DELIMITER
             found = replace(base, delimiter=single, quote=quotes[0])
-    return _with_spaces(sample, found)
+    return _with_escapes(sample, _with_spaces(sample, found))
 
 
 def _one_character(value: str | None, option: str) -> str | None:
@@ -225,6 +225,21 @@ def _with_spaces(sample: Sample, dialect: Dialect) -> Dialect:
     rows = sample_rows(sample.head, candidate, most=_JUDGED_ROWS)
     width, agreeing = _usual_width(rows)
     return candidate if width > 1 and agreeing >= 0.8 * len(rows) else dialect
+
+
+def _with_escapes(sample: Sample, dialect: Dialect) -> Dialect:
+    """Take `\\"` for a quote inside a cell where that heals damaged rows."""
+    if not dialect.quote or f"\\{dialect.quote}".encode() not in sample.head:
+        return dialect
+    candidate = replace(dialect, escape=True)
+    is_better = _damaged(sample, candidate) < _damaged(sample, dialect)
+    return candidate if is_better else dialect
+
+
+def _damaged(sample: Sample, dialect: Dialect) -> int:
+    rows = sample_rows(sample.head, dialect, most=_JUDGED_ROWS)
+    width, _ = _usual_width(rows)
+    return sum(1 for row in rows if row.cells is None or row.width != width)
 
 
 # --- header ----------------------------------------------------------------------
@@ -355,6 +370,13 @@ def _findings(
             Finding(
                 code="trailing_delimiter",
                 message="Every row ends in a delimiter; the empty last cell was dropped.",
+            )
+        )
+    if dialect.escape:
+        findings.append(
+            Finding(
+                code="backslash_escape",
+                message="A quote after a backslash was taken as part of the cell.",
             )
         )
     if dialect.spaced:

@@ -15,6 +15,7 @@ class Dialect:
     Attributes:
         delimiter: The one ASCII character between cells.
         quote: The one ASCII character around cells, or empty for none.
+        escape: A quote inside a quoted cell stands after a backslash.
         spaced: Every delimiter is followed by one space that is no part of the cell.
         line_end: `\\n` (also for `\\r\\n`) or `\\r`.
     """
@@ -22,6 +23,7 @@ class Dialect:
     delimiter: str = ","
     quote: str = '"'
     spaced: bool = False
+    escape: bool = False
     line_end: str = "\n"
 
 
@@ -71,9 +73,14 @@ def _quoted_cell(text: str, start: int, dialect: Dialect) -> tuple[str, int] | F
                 "A quote is opened and not closed on its line.",
                 text[:start] + text[start + 1 :],
             )
+        if dialect.escape and _is_escaped(text, stop):
+            position = stop + 1
+            continue
         following = text[stop + 1 : stop + 2]
         if following in ("", dialect.delimiter):
             cell = text[start + 1 : stop].replace(quote * 2, quote)
+            if dialect.escape:
+                cell = cell.replace("\\" + quote, quote)
             return cell, stop + 1
         if following != quote:
             return Fault(
@@ -82,6 +89,11 @@ def _quoted_cell(text: str, start: int, dialect: Dialect) -> tuple[str, int] | F
                 _double_stray_quotes(text, dialect),
             )
         position = stop + 2
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    """Whether one backslash, itself not escaped, stands before."""
+    return text[at - 1] == "\\" and text[at - 2 : at - 1] != "\\"
 
 
 def _double_stray_quotes(text: str, dialect: Dialect) -> str | None:

@@ -31,13 +31,20 @@ class Marks:
         self._eol = ord(dialect.line_end)
         self.line_ends: Positions = self.find(self._eol)
         self.faulty_starts: list[int] = []
-        self.spaced_openers: Positions | None = None
         none = np.empty(0, np.int64)
+        self.spaced_openers: Positions = none
+        self.escaped: Positions = none
         self._openers: Positions = none
         self._closers: Positions = none
         self._stop = len(buffer)
         if dialect.quote and dialect.quote.encode() in buffer:
-            self._pair_quotes(self.find(ord(dialect.quote)))
+            quotes = self.find(ord(dialect.quote))
+            if dialect.escape:
+                is_escaped = self._are_escaped(quotes)
+                self.escaped = quotes[is_escaped]
+                quotes = quotes[~is_escaped]
+            if len(quotes):
+                self._pair_quotes(quotes)
 
     def find(self, byte: int) -> Positions:
         """Return where a byte stands."""
@@ -88,6 +95,12 @@ class Marks:
         single = np.flatnonzero(size == 1)
         blank[single] = self._bytes[starts[single]] == 13
         return blank
+
+    def _are_escaped(self, quotes: Positions) -> Flags:
+        before = self._bytes[np.maximum(quotes - 1, 0)]
+        second = self._bytes[np.maximum(quotes - 2, 0)]
+        found: Flags = (before == 92) & (second != 92) & (quotes > 0)
+        return found
 
     def _may_open(self, quotes: Positions) -> Flags:
         before = self._bytes[np.maximum(quotes - 1, 0)]

@@ -7,6 +7,7 @@ text by code point, ties by row number. Functions block; call them in a thread.
 """
 
 import base64
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -246,6 +247,8 @@ def _literal(value: Any, dtype: pl.DataType) -> pl.Expr | None:
     try:
         if dtype.is_temporal():
             return pl.lit(int(value), pl.Int64)
+        if dtype.is_float():
+            return pl.lit(float(value), dtype)
         if isinstance(dtype, pl.Binary):
             return pl.lit(base64.b64decode(value), pl.Binary)
         if dtype.is_decimal():
@@ -258,9 +261,10 @@ def _literal(value: Any, dtype: pl.DataType) -> pl.Expr | None:
 def _json_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if value is None or isinstance(value, (bool, int, float, str)):
+    is_plain = value is None or isinstance(value, (bool, int, str))
+    if is_plain or (isinstance(value, float) and math.isfinite(value)):
         return value
-    return str(value)
+    return str(value)  # also `inf`, which JSON has no number for
 
 
 def count(

@@ -202,8 +202,9 @@ class RecordReader:
         suspect |= ends - starts > self._limits.cell_bytes
         faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
         suspect[faulty[faulty < len(starts)]] = True
-        if marks.spaced_openers is not None and len(marks.spaced_openers):
-            suspect |= _hit(marks.spaced_openers, ends, len(starts))
+        for positions in (marks.spaced_openers, marks.escaped):
+            if len(positions):
+                suspect |= _hit(positions, ends, len(starts))
         if b"\x00" in buffer:
             suspect |= _hit(marks.find(0), ends, len(starts))
         if self._shape.may_be_damaged:

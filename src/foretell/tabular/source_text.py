@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foretell.tabular.containers import gunzip, is_gzip, refuse_foreign
+from foretell.tabular.containers import gunzip, is_gzip, markup_kind, refuse_foreign
 from foretell.tabular.encodings import (
     Encoding,
     decode_to_utf8,
     find_encoding,
     named_encoding,
 )
+from foretell.tabular.errors import NotATable
 from foretell.tabular.messages import ImportRequest, Progress
 
 _DRY_RUN_BYTES = 64 << 20
@@ -69,11 +70,23 @@ def _as_utf8(
     encoding = _encoding_of(source, request.options.encoding, most)
     if encoding.is_utf8:
         is_damaged = encoding.is_damaged
-        return SourceText(source, encoding.mark, encoding, compression, is_damaged)
+        text = SourceText(source, encoding.mark, encoding, compression, is_damaged)
+        return _refuse_markup(text, request)
     decoded = folder / "decoded"
     decoding = _stage(report, "decoding", source)
     is_damaged = decode_to_utf8(source, decoded, encoding, decoding, most)
-    return SourceText(decoded, 0, encoding, compression, is_damaged)
+    text = SourceText(decoded, 0, encoding, compression, is_damaged)
+    return _refuse_markup(text, request)
+
+
+def _refuse_markup(text: SourceText, request: ImportRequest) -> SourceText:
+    """Raise if the text is no table, unless the caller insists on one."""
+    with text.path.open("rb") as stream:
+        stream.seek(text.start)
+        kind = markup_kind(stream.read(512))
+    if kind is not None and request.options.format is None:
+        raise NotATable(kind)
+    return text
 
 
 def _encoding_of(source: Path, named: str | None, most: int | None) -> Encoding:

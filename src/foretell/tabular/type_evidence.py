@@ -27,7 +27,7 @@ from foretell.tabular.column_kinds import (
 from foretell.tabular.messages import Finding
 
 _PEEK = 64
-_EXACT_FLOAT_DIGITS = 15  # every whole number of up to 15 digits is exact as a float
+EXACT_FLOAT_DIGITS = 15  # every whole number of up to 15 digits is exact as a float
 _SHAPES = {name: re.compile(form.shape) for name, form in FORMATS.items()}
 _BOOLEANS = frozenset((*TRUE, *FALSE))
 
@@ -88,7 +88,7 @@ def number_evidence(cells: pl.Series, mark: str) -> NumberEvidence | None:
     is_whole = cell.str.contains(r"^-?[0-9]+$")
     fraction = cell.str.extract(r"\.([0-9]*)", 1).str.len_bytes()
     digits = cell.str.extract(r"^-?([0-9]*)", 1).str.len_bytes()
-    is_long = is_whole & (digits > _EXACT_FLOAT_DIGITS)
+    is_long = is_whole & (digits > EXACT_FLOAT_DIGITS)
     is_infinite = cell.str.contains("(?i)inf")
     overflows = cell.cast(pl.Float64, strict=False).is_infinite() & ~is_infinite
     frame = cells.alias("cell").to_frame()

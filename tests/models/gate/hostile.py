@@ -11,10 +11,9 @@ import lzma
 import pickle
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import joblib
 import numpy as np
 from scipy import stats
@@ -291,7 +290,10 @@ def hidden(marker: Path) -> dict[str, bytes]:
     """Calls inside otherwise honest models and containers."""
     payload = system(marker)
     inner = np.array([payload, None], dtype=object)
-    secret: Callable = lambda x: x  # noqa: E731 - what a notebook would hold
+
+    def secret(x: object) -> object:
+        return x
+
     plain = pickle.dumps(with_attribute(payload), 4)
     samples = {
         "attribute of a model": plain,

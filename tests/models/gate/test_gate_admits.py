@@ -118,7 +118,9 @@ def pipelines():
     yield "a k-d tree", KNeighborsClassifier(algorithm="kd_tree"), X
     yield "a ball tree", KNeighborsClassifier(algorithm="ball_tree"), X
     yield "a network", MLPClassifier((4,), max_iter=5, early_stopping=True), X
-    yield "kernels", GaussianProcessClassifier(RBF(1.0) + WhiteKernel()), X
+    yield "kernels", GaussianProcessClassifier(
+        RBF(1.0) + WhiteKernel(), optimizer=None
+    ), X
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,8 @@ class Findings:
         """True for names below a package the operator listed."""
         module = name.module + "."
         is_below = any(module.startswith(package + ".") for package in self.allow)
-        if is_below and "." not in name.name:
+        is_hostile_anyway = is_hostile(name.module, name.name)
+        if is_below and "." not in name.name and not is_hostile_anyway:
             self.by_admission.add((name.module, name.name))
             return True
         return False

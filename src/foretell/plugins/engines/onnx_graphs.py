@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 MAX_NODES = 20_000
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -35,7 +35,6 @@ _INLINE = frozenset(
         "Equal",
         "Erf",
         "Exp",
-        "FeatureVectorizer",
         "Flatten",
         "Floor",
         "Gather",
@@ -125,10 +124,8 @@ def check_graph(model: Any) -> None:
             )
     if len(model.functions):
         raise BadGraph("The graph defines functions of its own; inline them first.")
-    count = 0
-    for node in all_nodes(model.graph):
-        count += 1
-        if count > MAX_NODES:
+    for count, node in enumerate(all_nodes(model.graph)):
+        if count >= MAX_NODES:
             raise BadGraph(f"The graph has more than {MAX_NODES:,} nodes.")
         _check_node(node)
     for tensor in _tensors(model.graph):
@@ -147,6 +144,8 @@ def _check_node(node: Any) -> None:
         raise BadGraph(f"The operator {node.op_type} is not a standard one.")
     if node.op_type.startswith("TreeEnsemble"):
         _check_trees(node)
+    elif node.op_type in ("SVMClassifier", "SVMRegressor"):
+        _check_vectors(attributes(node), node.op_type)
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:
@@ -196,6 +195,11 @@ def _check_trees(node: Any) -> None:
     lengths = {len(trees), len(ids), len(modes)}
     for name in ("nodes_truenodeids", "nodes_falsenodeids", "nodes_featureids"):
         lengths.add(len(found.get(name, ())))
+    lengths.add(_length(found, "nodes_values"))
+    optional = {_length(found, "nodes_hitrates"), 0}
+    optional.add(len(found.get("nodes_missing_value_tracks_true", ())))
+    if not optional <= {0, len(ids)}:
+        raise BadGraph("A tree's lists have different lengths.")
     if len(lengths) != 1 or not len(ids):
         raise BadGraph("A tree's lists have different lengths.")
     place = {
@@ -206,6 +210,30 @@ def _check_trees(node: Any) -> None:
         raise BadGraph("A tree names a node twice.")
     _check_links(found, trees.tolist(), modes, place)
     _check_leaves(found, place, node.op_type)
+
+
+def _check_vectors(found: Mapping[str, Any], kind: str) -> None:
+    """Support vectors, their coefficients and the offsets must go together."""
+    vectors, weights = found.get("support_vectors", ()), found.get("coefficients", ())
+    per_class = found.get("vectors_per_class", ())
+    count = sum(per_class) if kind == "SVMClassifier" else found.get("n_supports", 0)
+    classes = len(
+        found.get("classlabels_ints") or found.get("classlabels_strings") or ()
+    )
+    if count == 0:
+        return  # a linear machine; the runtime multiplies matrices
+    pairs = classes * (classes - 1) // 2 if kind == "SVMClassifier" else 1
+    rows = classes - 1 if kind == "SVMClassifier" else 1
+    offsets = [len(found.get(name, ())) for name in ("prob_a", "prob_b")]
+    if (
+        min(per_class, default=0) < 0
+        or (kind == "SVMClassifier" and len(per_class) != classes)
+        or len(vectors) % count
+        or len(weights) != rows * count
+        or len(found.get("rho", ())) < pairs
+        or any(size not in (0, pairs) for size in offsets)
+    ):
+        raise BadGraph("A support vector machine's lists do not go together.")
 
 
 def _check_links(
@@ -233,7 +261,7 @@ def _check_leaves(
     name = "class" if kind == "TreeEnsembleClassifier" else "target"
     trees, nodes = found.get(f"{name}_treeids", ()), found.get(f"{name}_nodeids", ())
     ids = found.get(f"{name}_ids", ())
-    if not len(trees) == len(nodes) == len(ids):
+    if not len(trees) == len(nodes) == len(ids) == _length(found, f"{name}_weights"):
         raise BadGraph("A tree's leaves have lists of different lengths.")
     if any(key not in place for key in zip(trees, nodes, strict=True)):
         raise BadGraph("A leaf is not a node of its tree.")
@@ -246,6 +274,12 @@ def _check_leaves(
 def _check_new_trees(found: Mapping[str, Any]) -> None:
     nodes = len(found.get("nodes_featureids", ()))
     leaves = len(found.get("leaf_targetids", ()))
+    sizes = {_size(found.get("nodes_modes")), _size(found.get("nodes_splits"))}
+    tracks = len(found.get("nodes_missing_value_tracks_true", ()))
+    if sizes != {nodes} or tracks not in (0, nodes):
+        raise BadGraph("A tree's lists have different lengths.")
+    if _size(found.get("leaf_weights")) != leaves or not leaves:
+        raise BadGraph("A tree's leaves have lists of different lengths.")
     targets = found.get("n_targets", 1)
     if (
         leaves
@@ -268,6 +302,15 @@ def _check_new_trees(found: Mapping[str, Any]) -> None:
     roots = found.get("tree_roots", ())
     if len(roots) and not 0 <= min(roots) <= max(roots) < nodes:
         raise BadGraph("A tree starts at a node that does not exist.")
+
+
+def _length(found: Mapping[str, Any], name: str) -> int:
+    """Length of a list that may be given as floats or as a tensor."""
+    return len(found.get(name, ())) or _size(found.get(f"{name}_as_tensor"))
+
+
+def _size(tensor: Any) -> int:
+    return 0 if tensor is None else int(numpy_helper.to_array(tensor).size)
 
 
 def is_inline_safe(model: Any, widths: Mapping[str, int]) -> bool:

@@ -30,6 +30,7 @@ from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
 from foretell.plugins.flavours.sklearn_columns import steps_of
+from foretell.plugins.flavours.sklearn_trees import all_parts
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
@@ -48,10 +49,13 @@ def twins(model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
     if model.predictor.spec.output_classes is not None:
         yield CannotConvert("Classifiers with several outputs have no ONNX twin.")
         return
+    if "Neighbors" in type(steps_of(model.native)[-1]).__name__:
+        yield CannotConvert("Equal distances are told apart in another order.")
+        return
     makers: list[Callable[[], Candidate]] = [
         lambda: _tree_twin(model),
-        lambda: _twin(model, "double"),
-        lambda: _twin(model, "float"),
+        lambda: skl2onnx_twin(model, "double"),
+        lambda: skl2onnx_twin(model, "float"),
     ]
     for make in makers:
         try:
@@ -103,7 +107,7 @@ def _tree_twin(model: LoadedModel) -> Candidate:
     return Candidate(spec=spec, data=data, variant="trees", suffix=".onnx")
 
 
-def _twin(model: LoadedModel, precision: Precision) -> Candidate:
+def skl2onnx_twin(model: LoadedModel, precision: Precision) -> Candidate:
     feeds = _feeds(model.signature, precision, is_named=_is_named(model.native))
     types = [
         (feed.name, _TENSORS[feed.dtype]([None, len(feed.columns)])) for feed in feeds
@@ -118,20 +122,26 @@ def _twin(model: LoadedModel, precision: Precision) -> Candidate:
 
 def _is_named(native: Any) -> bool:
     """Columns are picked by name, so each needs a tensor of its own."""
-    return getattr(native, "feature_names_in_", None) is not None
+    if getattr(native, "feature_names_in_", None) is None:
+        return False
+    return any(hasattr(part, "transformers_") for part in all_parts(native))
 
 
 def _feeds(signature: Signature, precision: Precision, *, is_named: bool) -> list[Feed]:
     dtypes = [_dtype(field, precision) for field in signature.inputs]
-    is_one = len({*dtypes}) == 1
-    if is_one and not (is_named and dtypes[0] == "object"):
-        return [Feed("X", list(range(len(dtypes))), dtypes[0])]
-    if not is_named:
-        raise CannotConvert("Columns of several types without names have no ONNX twin.")
-    return [
-        Feed(field.name, [index], dtypes[index])
-        for index, field in enumerate(signature.inputs)
-    ]
+    if is_named:
+        return [
+            Feed(field.name, [index], dtypes[index])
+            for index, field in enumerate(signature.inputs)
+        ]
+    everything = list(range(len(dtypes)))
+    if "object" not in dtypes:
+        return [
+            Feed("X", everything, "float64" if precision == "double" else "float32")
+        ]
+    if set(dtypes) == {"object"}:
+        return [Feed("X", everything, "object")]
+    raise CannotConvert("Text among numbers without names has no ONNX twin.")
 
 
 def _dtype(field: InputField, precision: Precision) -> Dtype:

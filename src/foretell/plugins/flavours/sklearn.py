@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.allow import canonical
@@ -185,6 +186,7 @@ def _sentence(message: Warning | str) -> str:
 
 def _one_thread(model: Any) -> None:
     """A host serves many calls; one call must not start a pool of threads."""
+    threadpool_limits(limits=1)
     for part in all_parts(model):
         if getattr(part, "n_jobs", None) not in (None, 1):
             part.n_jobs = 1

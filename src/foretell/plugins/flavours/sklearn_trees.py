@@ -118,6 +118,8 @@ def _collect(
     features: npt.NDArray[Any],
     values: npt.NDArray[Any],
 ) -> None:
+    is_finite = np.isfinite(values)  # a split on missing values alone has none
+    features, values = features[is_finite], values[is_finite]
     for feature in np.unique(features):
         if 0 <= feature < len(found):
             found[int(feature)].append(values[features == feature].astype(np.float64))

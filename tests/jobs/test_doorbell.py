@@ -1,0 +1,65 @@
+"""Wake-ups between processes."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+from foretell.jobs.doorbell import (
+    Doorbell,
+    Listener,
+    socket_folder,
+    sweep_sockets,
+)
+from foretell.jobs.identity import (
+    is_alive,
+    is_local,
+    is_responsive,
+    worker_identity,
+)
+
+
+async def test_a_ring_is_heard_by_its_audience_only(tmp_path: Path) -> None:
+    heard = {"worker": asyncio.Event(), "server": asyncio.Event()}
+    folder = socket_folder(tmp_path)
+    worker = Listener(folder, "worker", heard["worker"].set)
+    server = Listener(folder, "server", heard["server"].set)
+    bell = Doorbell(folder, "worker")
+    bell.ring()
+    async with asyncio.timeout(5):
+        await heard["worker"].wait()
+    assert not heard["server"].is_set()
+    for part in (bell, worker, server):
+        part.close()
+
+
+def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:
+    folder = socket_folder(tmp_path)
+    assert folder is not None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(os.fspath(folder / "worker-1-00.sock"))
+    bell = Doorbell(folder, "worker")
+    bell.ring()
+    bell.close()
+    sweep_sockets(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_long_data_folder_gets_a_short_one_of_its_own(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    folder = socket_folder(deep)
+    assert folder is not None
+    assert len(os.fsencode(folder)) < 80
+    assert folder.stat().st_mode & 0o077 == 0
+    folder.rmdir()
+
+
+def test_an_identity_names_one_process_for_ever() -> None:
+    me = worker_identity()
+    assert is_local(me)
+    assert is_alive(me)
+    assert is_responsive(os.getpid())
+    host, pid, started = me.rsplit("/", 2)
+    assert not is_alive(f"{host}/{pid}/{int(started) + 1}")
+    assert not is_local(f"elsewhere/{pid}/{started}")
