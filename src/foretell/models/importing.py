@@ -31,6 +31,14 @@ PRELOAD = (
     "foretell.plugins.flavours.onnx",
     "foretell.plugins.engines.onnxruntime",
     "foretell.plugins.engines.linear",
+    # What nearly every pickle asks for: importing it takes longer than all the rest
+    # of an inspection, and a child forked from here has it already.
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.neighbors",
+    "sklearn.pipeline",
+    "skl2onnx",
 )
 TIMEOUT_SECONDS = 1800.0
 STEPS = ("gate", "load", "probe", "convert", "compare", "measure")
