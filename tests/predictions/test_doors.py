@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from foretell.http.edge import Edge
-from tests.models.application import ROW, Running
+from tests.models.application import ROW, Running, Trained
 
 ONE = "/api/models/iris/predict"
 ANY = "/api/predict"
@@ -69,9 +69,9 @@ REQUESTS: list[tuple[str, bytes, str | None, int]] = [
 
 
 @pytest.fixture
-async def published(running: Running, logreg) -> AsyncIterator[Running]:
+async def published(running: Running, logreg: Trained) -> Running:
     await running.publish("iris", logreg)
-    yield running
+    return running
 
 
 async def ask(running: Running, request: tuple[str, bytes, str | None, int]) -> Any:

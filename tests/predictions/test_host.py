@@ -67,10 +67,10 @@ def version(tmp_path: Path, trained: Trained, version_id: str = "v") -> ServedVe
     )
 
 
-def pid_of(hosts: ModelHosts) -> int:
+def connection_of(hosts: ModelHosts) -> host.Connection:
     (running,) = hosts._hosts.values()
     assert running._connection is not None
-    return running._connection._server.pid
+    return running._connection
 
 
 async def test_calls_side_by_side_each_get_their_own_answer(
@@ -93,23 +93,23 @@ async def test_a_fault_of_the_body_comes_back_as_it_is(
     assert caught.value.errors[0].message == "Expected 4 values, got 1."
 
 
-async def test_a_killed_process_is_started_again(
+async def test_a_killed_process_fails_its_calls_and_is_started_again(
     hosts: ModelHosts, tmp_path: Path, neighbours: Trained, monkeypatch
 ):
     monkeypatch.setattr(host, "RESTART_SECONDS", 0.0)
     served = version(tmp_path, neighbours)
     first, _ = await hosts.answer(served, BODY)
-    before = pid_of(hosts)
-    os.kill(before, signal.SIGKILL)
+    connection = connection_of(hosts)
+    os.kill(connection._server.pid, signal.SIGSTOP)
+    call = asyncio.create_task(hosts.answer(served, BODY))
+    while not connection._waiting:
+        await asyncio.sleep(0)
+    os.kill(connection._server.pid, signal.SIGKILL)
     with pytest.raises(ModelHostEnded):
-        for _ in range(100):
-            await hosts.answer(served, BODY)
-            if pid_of(hosts) != before:
-                raise ModelHostEnded
-            await asyncio.sleep(0)
+        await call
     again, _ = await hosts.answer(served, BODY)
     assert again == first
-    assert pid_of(hosts) != before
+    assert connection_of(hosts) is not connection
 
 
 async def test_a_call_that_takes_too_long_ends_the_process(

@@ -1,0 +1,110 @@
+"""Uploads through a served application and its worker: real files, real sandbox."""
+
+import json
+import os
+import pickle
+from typing import Any
+
+import httpx2
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from tests.conftest import Callers
+from tests.models.application import IRIS, ROW, dump
+from tests.served import unique
+
+ESTIMATOR = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target)
+
+
+class Runs:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch pwned.txt",)
+
+
+class Unknown:
+    """A class that only this test knows."""
+
+
+def upload(
+    client: httpx2.Client, name: str, content: bytes, **metadata: Any
+) -> httpx2.Response:
+    return client.post(
+        f"/api/models/{name}/versions",
+        files={
+            "artifact": ("model.joblib", content),
+            "example": ("rows.csv", IRIS.data.iloc[::10].to_csv(index=False).encode()),
+        },
+        data={"metadata": json.dumps(metadata)},
+        headers={"Prefer": "wait=55"},
+    )
+
+
+@pytest.mark.slow
+def test_a_model_goes_from_file_to_answer(callers: Callers):
+    name = unique("iris")
+    made = upload(callers.editor, name, dump(ESTIMATOR), metrics={"accuracy": 0.97})
+    assert made.status_code == 201, made.text
+    assert made.headers["location"] == f"/api/models/{name}/versions/1"
+    assert made.json()["metrics"] == {"accuracy": 0.97}
+    path = f"/api/models/{name}/predict"
+    found = callers.editor.post(path, json={"rows": [ROW]}).json()
+    expected = ESTIMATOR.predict_proba(IRIS.data.iloc[[0]])[0]
+    given = list(found["predictions"][0]["probabilities"].values())
+    assert given == pytest.approx(expected, abs=1e-6)
+    assert callers.other.post(path, json={"rows": [ROW]}).status_code == 404
+
+
+@pytest.mark.slow
+def test_a_hostile_file_is_refused_for_all_and_takes_no_number(callers: Callers):
+    name = unique("hostile")
+    hostile = pickle.dumps([Runs()])
+    for client, extra in ((callers.editor, {}), (callers.admin, {"trust": True})):
+        refused = upload(client, unique("hostile"), hostile, **extra)
+        assert refused.status_code == 422
+        assert refused.json()["type"].endswith("/model-refused")
+        assert refused.json()["safety"]["outcome"] == "hostile"
+        assert "system" in refused.json()["detail"]
+    assert upload(callers.editor, name, dump(ESTIMATOR)).json()["version"] == 1
+    assert not list(callers.server.data_dir.parent.rglob("pwned.txt"))
+
+
+@pytest.mark.slow
+def test_an_unknown_class_is_named_with_the_line_that_admits_it(callers: Callers):
+    refused = upload(callers.editor, unique("unknown"), pickle.dumps(Unknown()))
+    assert refused.status_code == 422
+    document = refused.json()
+    assert document["safety"]["outcome"] == "unknown"
+    assert "Unknown" in document["detail"]
+    assert "PICKLE_ALLOW" in document["detail"]
+
+
+@pytest.mark.slow
+def test_a_dataset_is_predicted_into_a_dataset(callers: Callers):
+    client, name = callers.editor, unique("iris")
+    assert upload(client, name, dump(ESTIMATOR)).status_code == 201
+    content = IRIS.data.to_csv(index=False).encode()
+    source = unique("rows")
+    made = client.post(
+        f"/api/datasets?name={source}", content=content, headers={"Prefer": "wait=55"}
+    )
+    assert made.status_code == 201, made.text
+    output = unique("scored")
+    job = client.post(
+        f"/api/models/{name}/batch",
+        json={"dataset": source, "output": output, "include_inputs": True},
+        headers={"Prefer": "wait=55"},
+    )
+    assert job.status_code == 201, job.text
+    assert job.json()["rows"] == 150
+    assert job.json()["lineage"]["model"] == name
+    rows = client.get(f"/api/datasets/{output}/rows?limit=1000").json()["items"]
+    assert [row["prediction"] for row in rows] == ESTIMATOR.predict(IRIS.data).tolist()
+    assert list(rows[0]) == [
+        *ROW,
+        "prediction",
+        "probability_0",
+        "probability_1",
+        "probability_2",
+    ]
+    missing = {"dataset": "none", "output": output}
+    assert client.post(f"/api/models/{name}/batch", json=missing).status_code == 404
