@@ -6,6 +6,8 @@ from contextlib import suppress
 
 import pytest
 
+from foretell.core.clock import SystemClock
+from foretell.jobs.store import JobStore
 from tests.jobs.conftest import Office, eventually
 
 
@@ -113,24 +115,30 @@ async def test_a_failing_job_is_tried_again_later(office: Office) -> None:
 
 async def test_forty_jobs_survive_kills_none_lost_none_doubled(office: Office) -> None:
     """A worker that runs one of them is killed whenever a few more are done."""
-    ids = [await office.submit("test.effect", seconds=0.05) for _ in range(40)]
-    for kill in range(6):
+    ids = [await office.submit("test.effect", seconds=0.1) for _ in range(40)]
+    kills = 0
 
-        async def is_time(done: int = 4 * kill) -> bool:
-            return sum(await office.effects(*ids)) > done and await killed(office, ids)
+    async def is_over() -> bool:
+        nonlocal kills
+        done = sum(await office.effects(*ids))
+        if kills < 6 and done >= 4 * kills:
+            kills += await killed(office, ids)
+        return done == len(ids)
 
-        await eventually(is_time, 60)
+    await eventually(is_over, 90)
     for job_id in ids:
-        await office.until_state(job_id, "succeeded", 60)
+        await office.until_state(job_id, "succeeded")
     assert await office.effects(*ids) == [1] * 40
+    assert kills >= 3
 
 
 async def killed(office: Office, ids: list[str]) -> bool:
     """Whether a running worker was found and killed."""
-    for job in [await office.job(job_id) for job_id in ids]:
+    async with office.database.reading() as session:
+        jobs = await JobStore(session, SystemClock()).find_many(ids)
+    for job in jobs:
         if job.state == "running":
-            pid = int(str(job.worker).split("/")[1])
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(int(str(job.worker).split("/")[1]), signal.SIGKILL)
                 return True
     return False
