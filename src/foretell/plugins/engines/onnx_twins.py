@@ -29,8 +29,8 @@ from foretell.models.ports import (
 from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
-from foretell.plugins.flavours.sklearn_columns import steps_of
-from foretell.plugins.flavours.sklearn_trees import all_parts
+from foretell.plugins.estimators.columns import steps_of
+from foretell.plugins.estimators.trees import all_parts
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
