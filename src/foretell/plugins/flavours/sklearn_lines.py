@@ -9,7 +9,7 @@ import numpy as np
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature, plain_value
 from foretell.plugins.engines.native import NativePredictor
-from foretell.plugins.estimators.columns import steps_of
+from foretell.plugins.estimators.columns import steps_of, unwrapped
 
 
 def lines_to(
@@ -21,7 +21,7 @@ def lines_to(
         for place, name in enumerate(signature.names):
             yield name, place, 1.0, 0.0
         return
-    before = model[: len(model.steps) - 1]
+    before = unwrapped(model)[: len(steps) - 1]
     for field in signature.inputs:
         if field.type in ("integer", "float"):
             yield from _lines_of(before, signature, field.name)
