@@ -35,6 +35,7 @@ from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs.composing import jobs_service
+from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.watcher import Watcher
@@ -178,6 +179,7 @@ def _lifespan(
                 await schema.upgrade(state.database)
             else:
                 await schema.ensure_current(state.database)
+            stack.callback(state.port(Doorbell).close)
             state.port(AccessLog).start()
             stack.callback(state.port(AccessLog).stop)
             identity = state.port(Identity)

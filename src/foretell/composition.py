@@ -141,6 +141,7 @@ def worker_composition() -> Composition:
             yield parts
         finally:
             await parts.port(Sandbox).close()
+            parts.port(Doorbell).close()
 
     return Composition(
         registry=registry(),

@@ -41,6 +41,8 @@ from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Terms
 from foretell.models.reports import InspectProgress, InspectRequest, InspectResult
 
+from .custom import Threshold
+
 X, y = load_iris(return_X_y=True)
 RANDOM = np.random.default_rng(7)
 FRAME = pd.DataFrame(
@@ -380,6 +382,23 @@ def test_a_class_from_a_notebook_is_named_with_the_way_out(inspect):
     with pytest.raises(ModelRefused, match=r"__main__\.Clip.*PICKLE_ALLOW") as refusal:
         inspect(data)
     assert refusal.value.context["safety"]["outcome"] == "unknown"
+
+
+def test_a_class_of_a_listed_package_is_served_by_the_model_itself(inspect):
+    data = pickle.dumps(Threshold(5.0).fit(X, y))
+    with pytest.raises(ModelRefused, match="PICKLE_ALLOW=tests"):
+        inspect(data)
+    result = inspect(data, allow=["tests.models.custom"])
+    assert (result.engine, result.safety.outcome) == ("native", "gated")
+    assert inspect(data, trust=True).safety.outcome == "unknown"
+
+
+def test_a_listed_package_gives_only_its_own_classes(inspect, tmp_path):
+    marker = tmp_path / "marker"
+    data = b"ctests.models.custom\nleak\n(Vtouch " + str(marker).encode() + b"\ntR."
+    with pytest.raises(ModelUnreadable, match="not a class of its package"):
+        inspect(data, allow=["tests.models.custom"])
+    assert not marker.exists()
 
 
 def test_pickles_can_be_forbidden(inspect):

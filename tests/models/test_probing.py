@@ -80,6 +80,7 @@ def test_one_wrong_label_refuses_a_twin_and_the_row_is_shown():
     given_ = Outputs(np.array(["a", "a"]), np.array([[0.9, 0.1], [0.4, 0.6]]))
     report = compare(expected, given_, PROBES, 1e-6)
     assert (report.accepted, report.wrong_labels) == (False, 1)
+    assert report.worst is not None
     assert (report.worst.why, report.worst.row) == ("threshold", {"x": 2.0})
 
 

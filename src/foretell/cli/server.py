@@ -6,6 +6,7 @@ command: it loads uvicorn and SQLAlchemy.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -68,11 +69,16 @@ class Plan:
 def run(settings: Settings, plan: Plan) -> int:
     """Serve until a signal says stop; gives the exit code."""
     configure_logs(settings.log_format)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     listener = _listen(settings)
     _announce(settings, listener, asyncio.run(_prepare(settings, plan)))
     _tell_children(plan)
     config = _config(settings, plan)
     server = uvicorn.Server(config)
+    # uvicorn raises the signal once more when it has stopped: being told to stop is
+    # no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: sys.exit(0))
     if plan.is_single:
         server.run(sockets=[listener])
         return 0 if server.started else 1

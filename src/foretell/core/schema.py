@@ -5,6 +5,7 @@ lock on PostgreSQL and MySQL, BEGIN IMMEDIATE on SQLite.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from alembic import command
@@ -120,6 +121,7 @@ async def make_revision(database: Database, message: str, path: str | None) -> s
             version_path=path,
             rev_id=_next_number(),
         )
+        _known.cache_clear()
         return str(script.path)
 
     return await _run(database, run)
@@ -148,8 +150,16 @@ def _next_number() -> str:
     return f"{max(numbers, default=0) + 1:04d}"
 
 
+@cache
+def _known() -> tuple[frozenset[str], frozenset[str]]:
+    """Heads and all revisions, read once: they come with the installed package."""
+    scripts = ScriptDirectory.from_config(_config())
+    known = frozenset(script.revision for script in scripts.walk_revisions())
+    return frozenset(scripts.get_heads()), known
+
+
 def _heads() -> frozenset[str]:
-    return frozenset(ScriptDirectory.from_config(_config()).get_heads())
+    return _known()[0]
 
 
 def _current(connection: Connection) -> frozenset[str]:
@@ -157,9 +167,7 @@ def _current(connection: Connection) -> frozenset[str]:
 
 
 def _refuse_unknown(current: frozenset[str]) -> None:
-    scripts = ScriptDirectory.from_config(_config())
-    known = {script.revision for script in scripts.walk_revisions()}
-    unknown = current - known
+    unknown = current - _known()[1]
     if unknown:
         raise SchemaUnknown(_shown(unknown))
 

@@ -114,9 +114,8 @@ class Nursery:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        self._kill()
         if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
             await self._process.wait()
         for child in list(self.children.values()):
             child.signal(signal.SIGKILL)
@@ -130,8 +129,13 @@ class Nursery:
 
     async def close(self) -> None:
         """End the nursery; a worker that still runs is killed."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        self._kill()
         if self._reading is not None:
             await self._reading
+
+    def _kill(self) -> None:
+        # Not `Process.kill`: it polls, and so takes the exit status away from the
+        # event loop's own watcher of children.
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)

@@ -25,9 +25,9 @@ from foretell.jobs.identity import is_alive, is_local, is_responsive
 from foretell.jobs.store import JobStore
 
 _SWEEP_SECONDS = 1.0
-_STEADY_SECONDS = 5.0  # a child that lived so long did not die of its start
+_STEADY_SECONDS = 1.0  # a worker that lived so long did not die of its start
 _CHANCE_DEATHS = 2
-_LONGEST_BACKOFF_SECONDS = 30.0
+_LONGEST_BACKOFF_SECONDS = 5.0
 log = get_logger(__name__)
 
 
@@ -116,7 +116,8 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             lived = time.monotonic() - started
-            quick_deaths = quick_deaths + 1 if lived < _STEADY_SECONDS else 0
+            is_quick = code is None or lived < _STEADY_SECONDS
+            quick_deaths = quick_deaths + 1 if is_quick else 0
             log.warning("worker.died", code=code, lived_seconds=round(lived, 1))
             # A quick death or two may be chance: they are answered at once.
             if quick_deaths > _CHANCE_DEATHS:
@@ -129,7 +130,8 @@ class Supervisor:
                 await self._stopping.wait()
 
     async def _run_child(self) -> int | None:
-        """Run one worker to its end and free what it held; answers its exit code."""
+        """Run one worker to its end and free what it held; answers its exit code,
+        or `None` if none could be started."""
         try:
             child = await self._nursery.spawn()
         except (NurseryDied, OSError):

@@ -73,6 +73,16 @@ def unnamed(count: int) -> list[str]:
     return [f"x{index}" for index in range(count)]
 
 
+def plain_value(field: InputField) -> Scalar:
+    """An ordinary value for a column, to try a model out with."""
+    if field.values:
+        return field.values[0]
+    if field.min is not None:
+        return field.min
+    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
+    return plain.get(field.type, 1.0)
+
+
 def class_name(label: Scalar) -> str:
     """The key of a class in a JSON answer: booleans as JSON writes them."""
     if isinstance(label, bool):

@@ -252,6 +252,16 @@ def structures(marker: Path) -> dict[str, bytes]:
         "tree with forged sizes": PROTO
         + call("sklearn.tree._tree", "Tree", number(3), b"]", number(2**30))
         + b".",
+        "partial exchanged for another": PROTO
+        + call("functools", "partial", name("sklearn.utils.validation", "check_array"))
+        + b"("
+        + name("os", "system")
+        + b"("
+        + shell
+        + b"t}Ntb.",
+        "partial of a metric": PROTO
+        + call("functools", "partial", name("sklearn.metrics._regression", "r2_score"))
+        + b".",
         "distribution with code": distribution(),
         "distribution by an old state": PROTO
         + name("scipy.stats._continuous_distns", "uniform_gen")

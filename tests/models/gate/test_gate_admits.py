@@ -115,6 +115,10 @@ def pipelines():
         5, random_state=np.random.RandomState(3)
     ), X
     yield "histogram boosting", HistGradientBoostingClassifier(max_iter=5), X
+    categories = FRAME.astype({"c": "category"})
+    yield "boosting of categories", HistGradientBoostingClassifier(
+        max_iter=2
+    ), categories
     yield "a k-d tree", KNeighborsClassifier(algorithm="kd_tree"), X
     yield "a ball tree", KNeighborsClassifier(algorithm="ball_tree"), X
     yield "a network", MLPClassifier((4,), max_iter=5, early_stopping=True), X

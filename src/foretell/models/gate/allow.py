@@ -86,6 +86,7 @@ CALLED = frozenset(
         "datetime.timezone",
         "decimal.Decimal",
         "fractions.Fraction",
+        "functools.partial",
         "numpy.dtype",
         "numpy._core.multiarray._reconstruct",
         "numpy._core.multiarray.scalar",

@@ -200,6 +200,14 @@ def _seed(function: Name, args: Args) -> Made:
     return _plain(function, args[1:])
 
 
+def is_known_partial(args: Args) -> bool:
+    """True for the one partial function that scikit-learn itself stores.
+
+    Histogram boosting keeps `partial(check_array, ...)` to read its numbers.
+    """
+    return [str(arg) for arg in args] == ["sklearn.utils.validation.check_array"]
+
+
 def _backed(function: Name, args: Args) -> Made:
     """An empty pandas array of a class whose data comes with its state."""
     klass = args[0] if args else None
@@ -248,6 +256,7 @@ _CHECKS: dict[str, Callable[[Name, Args], Any]] = {
     "copyreg._reconstructor": _reconstructor,
     "decimal.Decimal": _text,
     "fractions.Fraction": _text,
+    "functools.partial": lambda function, args: Made(function, args),
     "numpy.dtype": _dtype,
     "numpy._core.multiarray._reconstruct": _empty_array,
     "numpy._core.multiarray.scalar": _scalar,

@@ -18,7 +18,7 @@ from foretell.models.gate.arrays import (
     checked_shape,
     dtype_of_state,
 )
-from foretell.models.gate.calls import BadCall, call, is_plain
+from foretell.models.gate.calls import BadCall, call, is_known_partial, is_plain
 from foretell.models.gate.danger import is_hostile, is_own_code
 from foretell.models.gate.values import SMALL_BYTES, Blob, Items, Made, Name, Pairs
 from foretell.models.gate.verdict import Reason
@@ -390,6 +390,10 @@ class Machine:
             self._store(args)
             return Made(function, args)
         use = use_of(function.module, function.name)
+        if str(function) == "functools.partial" and not is_known_partial(args):
+            self._store(args)
+            self._object_to_name(function)
+            return Made(function, args, is_known=False)
         if Use.CALL not in use:
             self._object_to_use(function, "called")
             return Made(function, args, is_known=False)
@@ -445,6 +449,10 @@ class Machine:
         name = str(target.of)
         if name == "numpy.dtype":
             target.detail = dtype_of_state(target.detail, state)
+        elif name == "functools.partial" and target.is_known:
+            if not isinstance(state, tuple) or state[:2] != (target.args[0], ()):
+                raise Refused("state", "A partial function is exchanged.", name)
+            self._store(state[2:])
         elif name == "numpy.ndarray":
             if not isinstance(state, tuple) or len(state) != 5:
                 raise BadArray("An array has a state of unknown form.")
@@ -587,6 +595,7 @@ def _tuple(shape: Any) -> Any:
 def _is_inner(name: Name) -> bool:
     """Class names that are legal only as the argument of a known call."""
     return str(name) in (
+        "sklearn.utils.validation.check_array",
         "numpy.memmap",
         "numpy.ma.MaskedArray",
         "numpy.random.bit_generator.SeedSequence",

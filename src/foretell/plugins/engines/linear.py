@@ -99,7 +99,7 @@ class LinearEngine:
 
 
 def _kernel(model: LoadedModel) -> Kernel:
-    from foretell.plugins.flavours.sklearn_columns import steps_of
+    from foretell.plugins.estimators.columns import steps_of
 
     if any(field.type == "text" for field in model.signature.inputs):
         raise CannotConvert("There are text columns.")

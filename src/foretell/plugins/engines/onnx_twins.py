@@ -29,8 +29,8 @@ from foretell.models.ports import (
 from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
-from foretell.plugins.flavours.sklearn_columns import steps_of
-from foretell.plugins.flavours.sklearn_trees import all_parts
+from foretell.plugins.estimators.columns import steps_of, unwrapped
+from foretell.plugins.estimators.trees import all_parts
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
@@ -74,7 +74,7 @@ class NotTrees(CannotConvert):
 
 def _tree_twin(model: LoadedModel) -> Candidate:
     """Trees in double precision, behind skl2onnx's graph of the steps before."""
-    native = model.native
+    native = unwrapped(model.native)
     steps = steps_of(native)
     final = steps[-1]
     if type(final).__name__ not in tree_graphs.PLANS or model.predictor.spec.size:
@@ -157,7 +157,7 @@ def _dtype(field: InputField, precision: Precision) -> Dtype:
 def _convert(native: Any, types: list[tuple[str, Any]]) -> Any:
     options = {id(native): {"zipmap": False}} if hasattr(native, "classes_") else None
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _plain_votes(native):
             return to_onnx(
                 native,
                 initial_types=types,
@@ -169,6 +169,24 @@ def _convert(native: Any, types: list[tuple[str, Any]]) -> Any:
     except Exception as error:  # converters raise whatever they meet
         first = str(error).strip().split("\n")[0][:300]
         raise CannotConvert(f"skl2onnx: {type(error).__name__}: {first}") from error
+
+
+@contextlib.contextmanager
+def _plain_votes(native: Any) -> Iterator[None]:
+    """Votes without `flatten_transform`, which has no converter.
+
+    It shapes `transform`, never a prediction.
+    """
+    flat = [
+        one for one in all_parts(native) if getattr(one, "flatten_transform", False)
+    ]
+    for one in flat:
+        one.flatten_transform = False
+    try:
+        yield
+    finally:
+        for one in flat:
+            one.flatten_transform = True
 
 
 def _spec(model: LoadedModel, graph: Any, feeds: list[Feed]) -> EngineSpec:

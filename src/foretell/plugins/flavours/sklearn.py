@@ -33,21 +33,23 @@ from foretell.models.signature import (
     Scalar,
     Signature,
     class_names,
+    plain_value,
     unnamed,
 )
 from foretell.plugins.engines.native import NativePredictor
-from foretell.plugins.flavours.sklearn_columns import (
+from foretell.plugins.estimators.columns import (
     Known,
     known_columns,
     remembered_rows,
     steps_of,
 )
-from foretell.plugins.flavours.sklearn_trees import (
+from foretell.plugins.estimators.trees import (
     BrokenTree,
     all_parts,
     check_trees,
     thresholds,
 )
+from foretell.plugins.flavours.sklearn_lines import lines_to
 
 _FIRST_OPCODES = b"(]}c\x80"
 
@@ -255,13 +257,13 @@ def _working_row(
 ) -> tuple[list[InputField], dict[str, Any]]:
     """A row the model answers; numbers unless only text works."""
     failure: Exception | None = None
-    plain = {field.name: base_value(field) for field in inputs}
+    plain = {field.name: plain_value(field) for field in inputs}
     tries = [(inputs, plain)]
     rows = remembered_rows(model)
     if rows is not None and rows.shape[1] == len(inputs):
         tries.append((inputs, dict(zip(plain, rows[0].tolist(), strict=True))))
     texts = [_as_text(field) for field in inputs]
-    tries.append((texts, {field.name: base_value(field) for field in texts}))
+    tries.append((texts, {field.name: plain_value(field) for field in texts}))
     for attempt, row in tries:
         predictor = NativePredictor(
             model, Signature(attempt, []), draft, is_named=is_named
@@ -284,16 +286,6 @@ def _working_row(
 
 def _as_text(field: InputField) -> InputField:
     return InputField(field.name, "text", values=field.values, closed=field.closed)
-
-
-def base_value(field: InputField) -> Scalar:
-    """A plain value for a column."""
-    if field.values:
-        return field.values[0]
-    if field.min is not None:
-        return field.min
-    plain: dict[str, Scalar] = {"text": "a", "boolean": False, "integer": 1}
-    return plain.get(field.type, 1.0)
 
 
 def _form(
@@ -418,8 +410,6 @@ def _raw_thresholds(model: Any, signature: Signature) -> dict[str, list[float]]:
     what the tree sees is a straight line over one raw column, the line is turned
     around; elsewhere there is no threshold to give.
     """
-    from foretell.plugins.flavours.sklearn_lines import lines_to
-
     steps = steps_of(model)
     final = steps[-1]
     width = getattr(final, "n_features_in_", None)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from foretell.models.ports import EngineSpec
-from foretell.models.signature import Signature
+from foretell.models.signature import Signature, plain_value
 from foretell.plugins.engines.native import NativePredictor
-from foretell.plugins.flavours.sklearn_columns import steps_of
+from foretell.plugins.estimators.columns import steps_of, unwrapped
 
 
 def lines_to(
@@ -21,7 +21,7 @@ def lines_to(
         for place, name in enumerate(signature.names):
             yield name, place, 1.0, 0.0
         return
-    before = model[: len(model.steps) - 1]
+    before = unwrapped(model)[: len(steps) - 1]
     for field in signature.inputs:
         if field.type in ("integer", "float"):
             yield from _lines_of(before, signature, field.name)
@@ -30,10 +30,8 @@ def lines_to(
 def _lines_of(
     before: Any, signature: Signature, name: str
 ) -> Iterator[tuple[str, int, float, float]]:
-    from foretell.plugins.flavours.sklearn import base_value
-
     points = [1.0, 2.0, 4.0]
-    row = {field.name: base_value(field) for field in signature.inputs}
+    row = {field.name: plain_value(field) for field in signature.inputs}
     batch: dict[str, Any] = {key: [value] * len(points) for key, value in row.items()}
     batch[name] = points
     seen = _transformed(before, signature, batch)

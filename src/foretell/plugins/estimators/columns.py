@@ -31,8 +31,15 @@ def known_columns(model: Any, names: Sequence[str]) -> list[Known]:
     return known
 
 
+def unwrapped(model: Any) -> Any:
+    """What a fitted search answers with: its best estimator."""
+    found = vars(model).get("best_estimator_") if hasattr(model, "__dict__") else None
+    return model if found is None else unwrapped(found)
+
+
 def steps_of(model: Any) -> list[Any]:
     """The steps of a pipeline that do something; the model itself otherwise."""
+    model = unwrapped(model)
     if not hasattr(model, "steps"):
         return [model]
     return [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretell.plugins.flavours.sklearn_columns import inner_models, steps_of
+from foretell.plugins.estimators.columns import inner_models, steps_of
 
 _MAX_DEPTH = 40
 

@@ -1,0 +1,1 @@
+"""Reads what fitted scikit-learn estimators know: their columns, their trees."""
