@@ -186,7 +186,7 @@ def test_all_three_forms_agree(row: dict[str, Any], order: list[str]):
         {"features": [row[name] for name in GOOD]},
         {"columns": order, "data": [[row[name] for name in order]]},
     ]
-    outcomes = []
+    outcomes: list[Any] = []
     for form in forms:
         try:
             outcomes.append(

@@ -21,6 +21,7 @@ from foretell.predictions.errors import (
     RowsInvalid,
 )
 from foretell.predictions.host import ModelHosts
+from foretell.predictions.hosting import Reply
 from foretell.sandbox.pool import Sandbox
 from tests.models.application import IRIS, ROW, Trained
 
@@ -140,7 +141,5 @@ async def test_the_version_unused_for_longest_makes_room(
 
 
 def test_a_reply_travels_as_it_is():
-    reply = host.Reply(7, b"{}", 2)
-    assert (
-        msgspec.msgpack.decode(msgspec.msgpack.encode(reply), type=host.Reply) == reply
-    )
+    reply = Reply(7, b"{}", 2)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(reply), type=Reply) == reply
