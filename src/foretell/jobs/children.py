@@ -79,6 +79,7 @@ class Nursery:
                 stdin=asyncio.subprocess.DEVNULL,
                 env=None if self._environment is None else dict(self._environment),
                 pass_fds=(theirs.fileno(),),
+                process_group=0,  # Ctrl-C is for us; we tell the workers
             )
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._reading = asyncio.create_task(self._read(reader))
