@@ -10,15 +10,10 @@ import pytest
 from foretell.models.loading import open_predictor
 from foretell.models.signature import InputField, OutputField, Signature
 from foretell.predictions.answering import Answerer
+from foretell.predictions.batch_messages import ScoreRequest, ScoreResult
 from foretell.predictions.batching import demand_columns
 from foretell.predictions.errors import BatchColumnsMissing, BatchRowInvalid
-from foretell.predictions.scoring import (
-    ScoreRequest,
-    ScoreResult,
-    column_values,
-    output_names,
-    score,
-)
+from foretell.predictions.scoring import column_values, output_names, score
 from tests.models.application import IRIS, Trained
 
 FRAME = pl.DataFrame(IRIS.data.to_dict("list"))

@@ -1,5 +1,7 @@
 """Which version answers, for whom, and from when on."""
 
+import asyncio
+
 import pytest
 
 from tests.models.application import IRIS, ROW, Running, Trained
@@ -167,3 +169,25 @@ async def test_a_model_in_the_host_answers_as_the_pickle_does(
     refused = await running.client.post("/api/models/iris/predict", json=wrong)
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == "/rows/0/petal width (cm)"
+
+
+async def test_a_swap_under_load_refuses_nobody(running, logreg, forest):
+    await running.publish("iris", logreg)
+    await running.publish("iris", forest)
+    seen: set[int] = set()
+    is_over = False
+
+    async def keep_asking() -> None:
+        while not is_over:
+            seen.add(await version_of(running))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(keep_asking())
+        for version in (1, 2, 1):
+            path = "/api/models/iris/aliases/champion"
+            moved = await running.client.put(path, json={"version": version})
+            assert moved.status_code == 200
+            assert await version_of(running) == version
+        is_over = True
+    assert seen == {1, 2}

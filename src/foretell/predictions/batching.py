@@ -18,8 +18,8 @@ from foretell.datasets.service import DatasetView
 from foretell.errors import FieldError
 from foretell.models.serving import ServedVersion
 from foretell.models.signature import Signature
+from foretell.predictions.batch_messages import ScoreProgress, ScoreRequest, ScoreResult
 from foretell.predictions.errors import BatchColumnsMissing
-from foretell.predictions.scoring import ScoreProgress, ScoreRequest, ScoreResult
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.messages import Part
 

@@ -9,15 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
 
 from foretell.core.columns import ColumnType
 from foretell.models.loading import open_native, open_predictor
-from foretell.models.ports import EngineSpec, Outputs, Predictor, Terms
+from foretell.models.ports import Outputs, Predictor, Terms
 from foretell.models.signature import InputField, Signature
+from foretell.predictions.batch_messages import (
+    OutputColumn,
+    ScoreProgress,
+    ScoreRequest,
+    ScoreResult,
+)
 from foretell.predictions.errors import BatchRowInvalid, ModelFailed, ModelNotLoaded
 from foretell.sandbox.child import Report
-from foretell.tabular.messages import Part
+from foretell.tabular.parts import PartWriter
 
 GROUP_ROWS = 32_768
 _COLUMN_TYPES = {
@@ -28,49 +36,6 @@ _COLUMN_TYPES = {
 }
 
 
-class ScoreRequest(msgspec.Struct, frozen=True):
-    """What to predict with what.
-
-    Attributes:
-        parts: Parquet files of the dataset version, in row order.
-        keep: Columns of the dataset that go into the output.
-        path, sha256: The artifact, or the twin when `is_native` is false.
-        output: Folder for the parts.
-    """
-
-    parts: list[str]
-    keep: list[str]
-    output: str
-    flavour: str
-    path: str
-    sha256: str
-    is_native: bool
-    spec: EngineSpec
-    signature: Signature
-    allow: list[str] = []
-    trust: bool = False
-
-
-class ScoreProgress(msgspec.Struct, frozen=True):
-    rows: int
-
-
-class OutputColumn(msgspec.Struct, frozen=True):
-    """One new column, as the dataset's manifest names it."""
-
-    name: str
-    type: str
-    nullable: bool = False
-
-
-class ScoreResult(msgspec.Struct, frozen=True):
-    """The parts written, and the columns they have beside those kept."""
-
-    rows: int
-    parts: list[Part]
-    columns: list[OutputColumn]
-
-
 def score(request: ScoreRequest, report: Report) -> ScoreResult:
     """Predict every row of the parts; the rows keep their order.
 
@@ -78,10 +43,6 @@ def score(request: ScoreRequest, report: Report) -> ScoreResult:
         BatchRowInvalid: A cell the model cannot take, by row and column.
         ModelFailed: The model raised an error.
     """
-    import polars as pl
-
-    from foretell.tabular.parts import PartWriter
-
     predictor = _open(request)
     names = output_names(request.signature, request.keep)
     writer = PartWriter(Path(request.output))
@@ -143,9 +104,6 @@ def _open(request: ScoreRequest) -> Predictor:
 
 
 def _groups(request: ScoreRequest) -> Iterator[Any]:
-    import polars as pl
-    import pyarrow.parquet as pq
-
     wanted = list(dict.fromkeys([*request.keep, *request.signature.names]))
     for part in request.parts:
         with pq.ParquetFile(part) as file:
@@ -176,7 +134,6 @@ def column_values(field: InputField, column: Any, first_row: int = 0) -> Any:
         BatchRowInvalid: A missing value, a fraction for an integer, or a value the
             model does not know; with the row, counted from 1.
     """
-    import polars as pl
 
     def refuse_where(mask: Any, why: str) -> None:
         place = mask.arg_max() if mask.any() else None
@@ -204,9 +161,6 @@ def column_values(field: InputField, column: Any, first_row: int = 0) -> Any:
 
 
 def _frame(names: Mapping[str, str], outputs: Outputs, signature: Signature) -> Any:
-    import numpy as np
-    import polars as pl
-
     prediction = signature.output("prediction")
     kinds: dict[str, Any] = {
         "boolean": pl.Boolean,

@@ -18,19 +18,26 @@ from foretell.core.principal import Principal
 from foretell.errors import ForetellError, Unavailable
 from foretell.models.changes import Changes
 from foretell.models.errors import ModelVersionNotFound
-from foretell.models.serving import ServedModel, ServedModels, ServedVersion
+from foretell.models.serving import (
+    Changed,
+    ServedModel,
+    ServedModels,
+    ServedVersion,
+)
 from foretell.predictions.versions import LoadedVersion, VersionLoader
 
 log = get_logger("foretell.predictions")
 
 REFRESH_SECONDS = 1.0
-# When no task keeps the snapshots fresh (a mount without lifespan), requests do.
-STALE_SECONDS = 1.5
+# While no task keeps the snapshots fresh (a mount without lifespan), requests do. When
+# one does, they step in only when it is late.
+STALE_SECONDS = 1.0
+LATE_SECONDS = 3.0
 MAX_LOADED = 64
 MAX_WARM = 16
 # How long a swap waits for the new version to be open. The caller who has just moved
 # an alias must meet the new version, so all callers wait with them, and not long.
-OPEN_SECONDS = 2.0
+OPEN_SECONDS = 1.0
 OPEN_SECONDS_OF_ONES_OWN = 0.25
 
 
@@ -58,7 +65,11 @@ class Serving:
         self._snapshots: Mapping[str, Snapshot] = {}
         self._epoch = -1
         self._checked_at = float("-inf")
-        self._is_behind = True
+        self._stale_seconds = STALE_SECONDS
+        # Changes heard of, and how many of them the snapshots hold. A flag would lose
+        # the change that is committed while the database is being read.
+        self._heard = 1
+        self._held = 0
         self._refreshing = asyncio.Lock()
         self._loading: dict[str, asyncio.Lock] = {}
         self._opening: set[asyncio.Task[None]] = set()
@@ -66,7 +77,8 @@ class Serving:
 
     def find(self, name: str) -> Snapshot | None:
         """The snapshot if it is fresh enough to be used without looking."""
-        if self._is_behind or time.monotonic() - self._checked_at > STALE_SECONDS:
+        is_old = time.monotonic() - self._checked_at > self._stale_seconds
+        if is_old or self._held != self._heard:
             return None
         return self._snapshots.get(name)
 
@@ -135,7 +147,10 @@ class Serving:
         Raises:
             Unavailable: The database does not answer, and there was nothing yet.
         """
+        asked = time.monotonic()
         async with self._refreshing:
+            if self._checked_at >= asked and self._held == self._heard:
+                return  # whoever waited in front has looked for all
             try:
                 await self._catch_up()
             except Unavailable:
@@ -147,6 +162,7 @@ class Serving:
 
     async def run(self) -> None:
         """Keep the snapshots fresh and their default versions open until cancelled."""
+        self._stale_seconds = LATE_SECONDS
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow())
             group.create_task(self._warm_up())
@@ -179,12 +195,14 @@ class Serving:
         await self._loader.close()
 
     async def _catch_up(self) -> None:
-        was_behind = self._is_behind
+        heard, started = self._heard, time.monotonic()
         changed = await self._models.changes(self._epoch)
-        self._checked_at = time.monotonic()
-        if changed is None:
-            self._is_behind = False
-            return
+        if changed is not None:
+            await self._swap(changed, is_own=heard != self._held)
+        self._held = heard
+        self._checked_at = started
+
+    async def _swap(self, changed: Changed, *, is_own: bool) -> None:
         kept = {
             name: snapshot
             for name, snapshot in self._snapshots.items()
@@ -197,11 +215,10 @@ class Serving:
             kept[model.name] = Snapshot(model, old.loaded if old else {})
         await self._open_defaults(
             [kept[m.name] for m in changed.models],
-            OPEN_SECONDS_OF_ONES_OWN if was_behind else OPEN_SECONDS,
+            OPEN_SECONDS_OF_ONES_OWN if is_own else OPEN_SECONDS,
         )
         self._snapshots = kept
         self._epoch = changed.epoch
-        self._is_behind = False
         await self._loader.drop(let_go)
 
     async def _open_defaults(self, fresh: list[Snapshot], seconds: float) -> None:
@@ -247,4 +264,4 @@ class Serving:
             version.is_used = False
 
     def _fall_behind(self) -> None:
-        self._is_behind = True
+        self._heard += 1

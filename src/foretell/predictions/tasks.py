@@ -23,8 +23,8 @@ from foretell.models.errors import ModelNotFound, ModelVersionNotFound
 from foretell.models.serving import ServedModels, ServedVersion
 from foretell.models.store import ModelStore
 from foretell.models.versions import number_of
+from foretell.predictions.batch_messages import ScoreProgress
 from foretell.predictions.batching import BATCH_TASK, BatchScorer
-from foretell.predictions.scoring import ScoreProgress
 
 tasks = TaskRegistry()
 

@@ -1,0 +1,53 @@
+"""What goes into a batch prediction in its child, and what comes out.
+
+Apart from the work itself, so that routes and tasks load no data library.
+"""
+
+import msgspec
+
+from foretell.models.ports import EngineSpec
+from foretell.models.signature import Signature
+from foretell.tabular.messages import Part
+
+
+class ScoreRequest(msgspec.Struct, frozen=True):
+    """What to predict with what.
+
+    Attributes:
+        parts: Parquet files of the dataset version, in row order.
+        keep: Columns of the dataset that go into the output.
+        path, sha256: The artifact, or the twin when `is_native` is false.
+        output: Folder for the parts.
+    """
+
+    parts: list[str]
+    keep: list[str]
+    output: str
+    flavour: str
+    path: str
+    sha256: str
+    is_native: bool
+    spec: EngineSpec
+    signature: Signature
+    allow: list[str] = []
+    trust: bool = False
+
+
+class ScoreProgress(msgspec.Struct, frozen=True):
+    rows: int
+
+
+class OutputColumn(msgspec.Struct, frozen=True):
+    """One new column, as the dataset's manifest names it."""
+
+    name: str
+    type: str
+    nullable: bool = False
+
+
+class ScoreResult(msgspec.Struct, frozen=True):
+    """The parts written, and the columns they have beside those kept."""
+
+    rows: int
+    parts: list[Part]
+    columns: list[OutputColumn]
