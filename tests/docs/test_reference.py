@@ -1,13 +1,18 @@
 """The reference names every setting, scope, problem, command and route."""
 
-import importlib
+import importlib.util
 import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import foretell
+from foretell.app import create_app
+from foretell.cli.main import app as command_line
 from foretell.core.principal import ROLE_SCOPES, Role, Scope
 from foretell.errors import ForetellError
 from foretell.http.problems import status_of
@@ -92,6 +97,50 @@ def test_problems_stand_in_order_and_once() -> None:
     assert slugs == sorted(set(slugs))
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
-def test_the_routes_that_need_no_credential_are_named(path: str) -> None:
-    assert f"`GET {path}`" in read("reference/http.md")
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command of the command line by its words, groups left out."""
+    waiting: list[tuple[str, Any]] = [("", get_command(command_line))]
+    while waiting:
+        name, command = waiting.pop(0)
+        if hasattr(command, "commands"):
+            waiting += [(f"{name} {n}".strip(), c) for n, c in command.commands.items()]
+        else:
+            yield name, command
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = read("reference/commands.md")
+    sections = dict(re.findall(r"^## (foretell .+)\n((?:(?!^## ).*\n)*)", text, re.M))
+    assert set(sections) == {f"foretell {name}" for name, _ in commands()}
+    for name, command in commands():
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and parameter.name != "help":
+                for option in (*parameter.opts, *parameter.secondary_opts):
+                    assert f"`{option}`" in sections[f"foretell {name}"], (name, option)
+
+
+@pytest.fixture
+async def operations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, dict[str, Any]]:
+    """Every operation of the application by method and path."""
+    monkeypatch.setenv("FORETELL_DATA_DIR", str(tmp_path))
+    app = create_app(with_worker=False)
+    async with app.router.lifespan_context(app):
+        return {
+            f"{method.upper()} {path}": operation
+            for path, methods in app.openapi()["paths"].items()
+            for method, operation in methods.items()
+        }
+
+
+def test_every_route_is_documented_with_its_scopes(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    rows = rows_of(read("reference/http.md"))
+    pages = {"GET /openapi.json", "GET /docs", "GET /"}
+    assert {name for name in rows if " " in name} == pages | set(operations)
+    for name, operation in operations.items():
+        security = operation.get("security") or [{}]
+        for scope in security[0].get("oauth2", ()):
+            assert f"`{scope}`" in rows[name].split("|")[2], name

@@ -7,6 +7,7 @@ predictions from scikit-learn itself, asked in the training script.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,8 @@ def tell(data_dir: Path | None, *, rows: int, keep: bool) -> None:
 
 def _run(folder: Path, rows: int, keep: bool) -> None:
     screen, server = Screen(), DemoServer(folder)
+    # Being told to stop must not leave a server behind.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     finished = False
     try:
         _start(screen, server)

@@ -79,7 +79,8 @@ class Nursery:
                 stdin=asyncio.subprocess.DEVNULL,
                 env=None if self._environment is None else dict(self._environment),
                 pass_fds=(theirs.fileno(),),
-                process_group=0,  # Ctrl-C is for us; we tell the workers
+                # Ctrl-C is for us; we tell the workers. uvloop has no process_group.
+                start_new_session=True,
             )
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._reading = asyncio.create_task(self._read(reader))
