@@ -21,7 +21,7 @@ from foretell.predictions.errors import (
     RowsInvalid,
 )
 from foretell.predictions.host import ModelHosts
-from foretell.predictions.hosting import Reply
+from foretell.predictions.host_messages import Reply
 from foretell.sandbox.pool import Sandbox
 from tests.models.application import IRIS, ROW, Trained
 

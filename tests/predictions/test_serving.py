@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tests.models.application import IRIS, ROW, Running, Trained
@@ -193,3 +195,56 @@ async def test_a_swap_under_load_refuses_nobody(running, logreg, forest):
             assert await version_of(running) == version
         is_over = True
     assert seen == {1, 2}
+
+
+def stream(frame: pd.DataFrame) -> bytes:
+    """A frame as an Arrow IPC stream."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+async def test_an_arrow_stream_answers_as_json_does(running, forest):
+    await running.publish("iris", forest)
+    path, frame = "/api/models/iris/predict", IRIS.data
+    rows = {"rows": frame.to_dict("records")}
+    expected = (await running.client.post(path, json=rows)).content
+    headers = {"content-type": "application/vnd.apache.arrow.stream"}
+    shuffled = frame[frame.columns[::-1]]
+    for door in range(2):
+        if door:
+            running.app.dependency_overrides[stream] = lambda: None
+        answer = await running.client.post(
+            path, content=stream(shuffled), headers=headers
+        )
+        assert answer.content == expected
+    single = await running.client.post(
+        "/api/predict", content=stream(frame[:1]), headers=headers
+    )
+    assert single.json()["prediction"] == 0
+
+
+async def test_a_bad_arrow_stream_is_named(running, logreg):
+    await running.publish("iris", logreg)
+    headers = {"content-type": "application/vnd.apache.arrow.stream"}
+    frame = IRIS.data[:3].copy()
+    missing = frame.drop(columns="petal width (cm)").assign(more=1)
+    text = frame.assign(**{"petal width (cm)": "wide"})
+    hole = frame.astype({"petal width (cm)": "float64"})
+    hole.loc[1, "petal width (cm)"] = float("nan")
+    endless = hole.fillna(float("inf"))
+    for content, pointers in (
+        (b"nope", [""]),
+        (stream(missing), ["/columns/petal width (cm)", "/columns/more"]),
+        (stream(text), ["/columns/petal width (cm)"]),
+        (stream(hole), ["/rows/1/petal width (cm)"]),
+        (stream(endless), ["/rows/1/petal width (cm)"]),
+    ):
+        answer = await running.client.post(
+            "/api/models/iris/predict", content=content, headers=headers
+        )
+        assert answer.status_code == 422, answer.text
+        assert [e["pointer"] for e in answer.json()["errors"]] == pointers

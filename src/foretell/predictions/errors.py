@@ -27,12 +27,15 @@ class RowsInvalid(Invalid):
 
 
 class BodyNotJson(UnsupportedFormat):
-    """The body's Content-Type is not JSON."""
+    """The body's Content-Type is neither JSON nor an Arrow stream."""
 
     slug = "body-not-json"
 
     def __init__(self) -> None:
-        super().__init__("Send JSON, with the header Content-Type: application/json.")
+        super().__init__(
+            "Send JSON, with the header Content-Type: application/json, or an Arrow "
+            "IPC stream as application/vnd.apache.arrow.stream."
+        )
 
 
 class ModelNotNamed(Invalid):

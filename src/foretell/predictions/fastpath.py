@@ -14,7 +14,7 @@ from foretell.core.principal import Scope as Permission
 from foretell.errors import ForetellError, Unauthenticated
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.http.routing import demand_scopes, limit_body
-from foretell.predictions.requests import MAX_BODY_BYTES, demand_json, reference_in
+from foretell.predictions.requests import MAX_BODY_BYTES, is_arrow, reference_in
 from foretell.predictions.service import Predictions
 
 ANY = "/api/predict"
@@ -76,11 +76,16 @@ class PredictFastPath:
         model: str | None,
     ) -> bytes:
         principal = await self._admit(headers)
-        body = await _body(scope, headers, receive)
+        body, arrow = await _body(scope, headers, receive)
         reference = reference_in(scope)
+        predictions = self._predictions
         if model is None:
-            return await self._predictions.predict_any(principal, reference, body)
-        return await self._predictions.predict(principal, model, reference, body)
+            return await predictions.predict_any(
+                principal, reference, body, is_arrow=arrow
+            )
+        return await predictions.predict(
+            principal, model, reference, body, is_arrow=arrow
+        )
 
     async def _admit(self, headers: dict[bytes, bytes]) -> Principal:
         principal = self._authenticator.authenticate_cached(headers)
@@ -95,7 +100,10 @@ class PredictFastPath:
         return principal
 
 
-async def _body(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+async def _body(
+    scope: Scope, headers: dict[bytes, bytes], receive: Receive
+) -> tuple[bytes, bool]:
+    """The body, and whether it is an Arrow stream."""
     announced = headers.get(b"content-length", b"")
     is_small = announced.isdigit() and int(announced) <= MAX_BODY_BYTES
     if not is_small:
@@ -103,17 +111,17 @@ async def _body(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> 
         request = Request(scope, receive)
         limit_body(request, MAX_BODY_BYTES)
         receive = request.receive
-    demand_json(headers.get(b"content-type"))
+    arrow = is_arrow(headers.get(b"content-type"))
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
-        return bytes(message.get("body", b""))
+        return message.get("body", b""), arrow
     pieces: list[bytes] = []
     while True:
         if message["type"] == "http.disconnect":
             raise _Gone
         pieces.append(message.get("body", b""))
         if not message.get("more_body"):
-            return b"".join(pieces)
+            return b"".join(pieces), arrow
         message = await receive()
 
 

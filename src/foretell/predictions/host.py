@@ -24,7 +24,7 @@ from foretell.predictions.errors import (
     ModelNotLoaded,
     PredictionTimedOut,
 )
-from foretell.predictions.hosting import READY, Call, HostRequest, Reply
+from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import (
     MAX_FRAME_BYTES,
     FrameTooLarge,
@@ -79,6 +79,7 @@ class ModelHosts:
         *,
         names_model: bool = False,
         is_single: bool = False,
+        is_arrow: bool = False,
     ) -> tuple[bytes, int]:
         """The answer to a body, and how many rows it had.
 
@@ -87,9 +88,8 @@ class ModelHosts:
             ModelNotLoaded, ModelHostEnded, PredictionTimedOut: It cannot answer.
         """
         host = await self._get(version)
-        return await host.answer(
-            body, names_model=names_model, is_single=is_single, seconds=CALL_SECONDS
-        )
+        call = Call(0, body, names_model, is_single, is_arrow)
+        return await host.answer(call, CALL_SECONDS)
 
     async def open(self, version: ServedVersion) -> None:
         """Start the process of a version if it is not there."""
@@ -168,13 +168,11 @@ class ModelHost:
     def is_busy(self) -> bool:
         return self._calls > 0 or self._starting.locked()
 
-    async def answer(
-        self, body: bytes, *, names_model: bool, is_single: bool, seconds: float
-    ) -> tuple[bytes, int]:
+    async def answer(self, call: Call, seconds: float) -> tuple[bytes, int]:
         self._calls += 1
         try:
             connection = await self.opened()
-            reply = await connection.call(body, names_model, is_single, seconds)
+            reply = await connection.call(call, seconds)
         finally:
             self._calls -= 1
         if reply.refused is not None:
@@ -261,10 +259,8 @@ class Connection:
         connection._follower = asyncio.create_task(connection._follow())
         return connection
 
-    async def call(
-        self, body: bytes, names_model: bool, is_single: bool, seconds: float
-    ) -> Reply:
-        """Send one call and wait for its reply.
+    async def call(self, call: Call, seconds: float) -> Reply:
+        """Send one call under a number of its own and wait for its reply.
 
         Raises:
             ModelHostEnded: The process ended meanwhile.
@@ -276,7 +272,7 @@ class Connection:
         self._waiting[number] = future
         try:
             async with asyncio.timeout(seconds):
-                await self._send(Call(number, body, names_model, is_single))
+                await self._send(msgspec.structs.replace(call, id=number))
                 return await future
         except TimeoutError as error:
             self._server.kill()

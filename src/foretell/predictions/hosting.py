@@ -15,58 +15,18 @@ import msgspec
 
 from foretell.errors import ForetellError
 from foretell.models.loading import open_native, open_predictor
-from foretell.models.ports import EngineSpec, Predictor, Terms
-from foretell.models.signature import Signature
+from foretell.models.ports import Predictor, Terms
 from foretell.predictions.answering import Answerer
+from foretell.predictions.arrow_bodies import read_arrow
 from foretell.predictions.errors import AnswerTooLarge, ModelNotLoaded
+from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
-from foretell.sandbox.messages import Refusal
 from foretell.sandbox.refusals import refusal
 
 # Two calls at a time: a short one need not wait for the end of a long one, and
 # more would only share the same cores.
 THREADS = 2
 MAX_ANSWER_BYTES = MAX_FRAME_BYTES - 4096
-READY = 0
-
-
-class HostRequest(msgspec.Struct, frozen=True):
-    """Which version to open, and how.
-
-    Attributes:
-        path, sha256: The artifact, or the twin when `is_native` is false.
-        allow, trust: On which terms a pickle may be loaded.
-    """
-
-    model: str
-    version: int
-    flavour: str
-    path: str
-    sha256: str
-    is_native: bool
-    spec: EngineSpec
-    signature: Signature
-    scratch: str
-    allow: list[str] = []
-    trust: bool = False
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One body to answer; `id` is above 0."""
-
-    id: int
-    body: bytes
-    names_model: bool = False
-    is_single: bool = False
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """The answer to a call; with the id `READY`, whether the version is open."""
-
-    id: int
-    body: bytes = b""
-    rows: int = 0
-    refused: Refusal | None = None
 
 
 def serve(request: HostRequest, sock: socket.socket) -> None:
@@ -103,13 +63,20 @@ def _answer_calls(answerer: Answerer, sock: socket.socket) -> None:
 
 def _reply(answerer: Answerer, call: Call) -> Reply:
     try:
-        rows = answerer.decode(call.body, names_model=call.names_model)
-        body = answerer.answer(rows, is_single=call.is_single)
+        body, rows = _answer(answerer, call)
         if len(body) > MAX_ANSWER_BYTES:
             raise AnswerTooLarge
     except ForetellError as error:
         return Reply(call.id, refused=refusal(error))
-    return Reply(call.id, body, len(rows))
+    return Reply(call.id, body, rows)
+
+
+def _answer(answerer: Answerer, call: Call) -> tuple[bytes, int]:
+    if call.is_arrow:
+        batch, count = read_arrow(answerer.signature, call.body)
+        return answerer.answer_batch(batch, count, is_single=call.is_single), count
+    rows = answerer.decode(call.body, names_model=call.names_model)
+    return answerer.answer(rows, is_single=call.is_single), len(rows)
 
 
 def _open(request: HostRequest) -> Answerer:

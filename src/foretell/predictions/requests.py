@@ -7,20 +7,27 @@ from starlette.types import Scope
 from foretell.predictions.errors import BodyNotJson
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+ARROW = b"application/vnd.apache.arrow.stream"
 
 
-def demand_json(content_type: bytes | None) -> None:
-    """Refuse a body that does not say it is JSON.
+def is_arrow(content_type: bytes | None) -> bool:
+    """Whether the body is an Arrow IPC stream; if not, it is JSON.
 
     A browser sends other types across sites without asking first, so this is also
     what keeps a foreign page from predicting with a visitor's cookie.
+
+    Raises:
+        BodyNotJson: It says it is neither.
     """
     if content_type == b"application/json":
-        return
+        return False
     kind = (content_type or b"").partition(b";")[0].strip().lower()
+    if kind == ARROW:
+        return True
     is_json = kind.startswith(b"application/") and kind.endswith(b"+json")
     if kind != b"application/json" and not is_json:
         raise BodyNotJson
+    return False
 
 
 def reference_in(scope: Scope) -> str | None:

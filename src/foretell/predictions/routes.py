@@ -12,7 +12,12 @@ from foretell.jobs.dependencies import Jobs
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
 from foretell.predictions.batching import BATCH_TASK
-from foretell.predictions.requests import MAX_BODY_BYTES, demand_json, reference_in
+from foretell.predictions.requests import (
+    ARROW,
+    MAX_BODY_BYTES,
+    is_arrow,
+    reference_in,
+)
 from foretell.predictions.schemas import (
     AnyPredictBody,
     AnyPredictionRead,
@@ -26,7 +31,10 @@ routes = router("/api", tags=["predictions"])
 
 
 def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}}
+    content = {
+        "application/json": {"schema": schema},
+        ARROW.decode(): {"schema": {"type": "string", "format": "binary"}},
+    }
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -55,10 +63,12 @@ async def predict(
     version: Version = None,
 ) -> Response:
     """Predict rows with a model; by default its champion, else its latest version."""
-    demand_json(_content_type(request))
+    arrow = is_arrow(_content_type(request))
     body = await request.body()
     reference = reference_in(request.scope)
-    return _answer(await predictions.predict(user, model, reference, body))
+    return _answer(
+        await predictions.predict(user, model, reference, body, is_arrow=arrow)
+    )
 
 
 @routes.post(
@@ -75,11 +85,10 @@ async def predict_any(
     version: Version = None,
 ) -> Response:
     """Predict with the model that the body names, or the default model."""
-    demand_json(_content_type(request))
+    arrow = is_arrow(_content_type(request))
     body = await request.body()
-    return _answer(
-        await predictions.predict_any(user, reference_in(request.scope), body)
-    )
+    reference = reference_in(request.scope)
+    return _answer(await predictions.predict_any(user, reference, body, is_arrow=arrow))
 
 
 @routes.post(

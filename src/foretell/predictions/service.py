@@ -9,6 +9,7 @@ from foretell.models.errors import ModelNotFound, ModelScopeMissing
 from foretell.predictions.decoding import model_named_in
 from foretell.predictions.errors import ModelNotNamed, NoModel
 from foretell.predictions.snapshot import Serving, Snapshot
+from foretell.predictions.versions import LoadedVersion
 
 _PREDICT = str(Scope.MODELS_PREDICT)
 
@@ -25,12 +26,19 @@ class Predictions:
         self._default_model = default_model
 
     async def predict(
-        self, principal: Principal, model: str, reference: str | None, body: bytes
+        self,
+        principal: Principal,
+        model: str,
+        reference: str | None,
+        body: bytes,
+        *,
+        is_arrow: bool = False,
     ) -> bytes:
         """Answer the rows of `body` with a version of `model`.
 
         Args:
             reference: A number, an alias or `latest`; `None`: the default version.
+            is_arrow: The body is an Arrow IPC stream, not JSON.
 
         Raises:
             ModelNotFound, ModelVersionNotFound: Not there for this caller; comes
@@ -39,10 +47,16 @@ class Predictions:
             Unavailable: The version cannot answer now.
         """
         snapshot = await self._admitted(principal, model)
-        return await self._answer(snapshot, reference, body, is_any=False)
+        version = await self._version(snapshot, reference)
+        return await version.answer(body, is_arrow=is_arrow)
 
     async def predict_any(
-        self, principal: Principal, reference: str | None, body: bytes
+        self,
+        principal: Principal,
+        reference: str | None,
+        body: bytes,
+        *,
+        is_arrow: bool = False,
     ) -> bytes:
         """Answer with the model that the body names, or the default model.
 
@@ -50,12 +64,14 @@ class Predictions:
             ModelNotNamed: It names none, and there are several.
             NoModel: There is none that the caller may ask.
         """
-        named = model_named_in(body) or self._default_model
+        named = None if is_arrow else model_named_in(body)
+        named = named or self._default_model
         if named is not None:
             snapshot = await self._admitted(principal, named)
         else:
             snapshot = await self._only_one(principal)
-        return await self._answer(snapshot, reference, body, is_any=True)
+        version = await self._version(snapshot, reference)
+        return await version.answer(body, is_any=True, is_arrow=is_arrow)
 
     async def visible(self, principal: Principal) -> list[Snapshot]:
         """The models that the caller may ask and that have a version, by name."""
@@ -83,13 +99,11 @@ class Predictions:
             raise ModelNotNamed
         return found[0]
 
-    async def _answer(
-        self, snapshot: Snapshot, reference: str | None, body: bytes, *, is_any: bool
-    ) -> bytes:
+    async def _version(
+        self, snapshot: Snapshot, reference: str | None
+    ) -> LoadedVersion:
         number = snapshot.model.number_of(reference)
         if number is None:
             snapshot, number = await self.serving.newest(snapshot, reference)
         version = snapshot.loaded.get(number)
-        if version is None:
-            version = await self.serving.version(snapshot, number)
-        return await version.answer(body, names_model=is_any, is_single=is_any)
+        return version or await self.serving.version(snapshot, number)

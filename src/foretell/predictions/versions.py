@@ -75,9 +75,13 @@ class LoadedVersion:
         self._pool = pool
 
     async def answer(
-        self, body: bytes, *, names_model: bool = False, is_single: bool = False
+        self, body: bytes, *, is_any: bool = False, is_arrow: bool = False
     ) -> bytes:
-        """The answer to a body; its size decides where it is made.
+        """The answer to a body; its size and kind decide where it is made.
+
+        Args:
+            is_any: The body may name the model, and one row is answered at the top
+                level too.
 
         Raises:
             RowsInvalid: The rows do not fit the signature.
@@ -86,14 +90,16 @@ class LoadedVersion:
         """
         started = time.perf_counter()
         self.is_used = True
-        if self.answerer is None or len(body) > HOSTED_BYTES:
+        if self.answerer is None or is_arrow or len(body) > HOSTED_BYTES:
             answer, rows = await self._hosts.answer(
-                self.facts, body, names_model=names_model, is_single=is_single
+                self.facts,
+                body,
+                names_model=is_any,
+                is_single=is_any,
+                is_arrow=is_arrow,
             )
         else:
-            answer, rows = await self._answer_here(
-                self.answerer, body, names_model, is_single
-            )
+            answer, rows = await self._answer_here(self.answerer, body, is_any)
         metrics = self.metrics
         metrics.calls.inc()
         metrics.rows.inc(rows)
@@ -101,19 +107,19 @@ class LoadedVersion:
         return answer
 
     async def _answer_here(
-        self, answerer: Answerer, body: bytes, names_model: bool, is_single: bool
+        self, answerer: Answerer, body: bytes, is_any: bool
     ) -> Answered:
         def from_body() -> Answered:
-            rows = answerer.decode(body, names_model=names_model)
-            return answerer.answer(rows, is_single=is_single), len(rows)
+            rows = answerer.decode(body, names_model=is_any)
+            return answerer.answer(rows, is_single=is_any), len(rows)
 
         if len(body) > INLINE_BYTES:
             return await self._threaded(from_body)
-        rows = answerer.decode(body, names_model=names_model)
+        rows = answerer.decode(body, names_model=is_any)
         if len(rows) <= self.inline_rows:
-            return answerer.answer(rows, is_single=is_single), len(rows)
+            return answerer.answer(rows, is_single=is_any), len(rows)
         return await self._threaded(
-            lambda: (answerer.answer(rows, is_single=is_single), len(rows))
+            lambda: (answerer.answer(rows, is_single=is_any), len(rows))
         )
 
     async def _threaded(self, work: Callable[[], Answered]) -> Answered:
