@@ -2,10 +2,12 @@
 
 import asyncio
 
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from foretell.predictions.service import Predictions
 from tests.models.application import IRIS, ROW, Running, Trained
 
 BODY = {"rows": [ROW]}
@@ -248,3 +250,15 @@ async def test_a_bad_arrow_stream_is_named(running, logreg):
         )
         assert answer.status_code == 422, answer.text
         assert [e["pointer"] for e in answer.json()["errors"]] == pointers
+
+
+async def test_the_default_model_answers_when_the_body_names_none(
+    running, logreg, forest
+):
+    await running.publish("iris", logreg)
+    await running.publish("other", forest)
+    serving = running.state.port(Predictions).serving
+    chosen = Predictions(serving, "other")
+    for body, name in ((BODY, "other"), ({"model": "iris", **BODY}, "iris")):
+        answer = await chosen.predict_any(running.owner, None, orjson.dumps(body))
+        assert orjson.loads(answer)["model"] == name
