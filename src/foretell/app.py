@@ -17,13 +17,13 @@ from foretell.composition import (
     open_blobs,
     open_identity,
     provide_ports,
-    scratch,
 )
 from foretell.core import idempotency, schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database, DatabaseUnavailable
 from foretell.core.logs import get_logger
 from foretell.core.pagination import Cursors
+from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
@@ -140,7 +140,7 @@ def build_state(settings: Settings) -> AppState:
     metrics = Metrics()
     state.provide(metrics)
     state.provide(AccessLog(settings.log_format))
-    provide_predictions(state, scratch(settings), metrics.registry)
+    provide_predictions(state, state.port(Scratch), metrics.registry)
     state.provide(Watcher(database, settings.data_dir, clock))
     state.waiter = state.port(Watcher)
     state.checks.update(_checks(state))
@@ -180,6 +180,7 @@ def _lifespan(
             else:
                 await schema.ensure_current(state.database)
             stack.callback(state.port(Doorbell).close)
+            await state.port(Scratch).sweep()
             state.port(AccessLog).start()
             stack.callback(state.port(AccessLog).stop)
             identity = state.port(Identity)

@@ -7,7 +7,6 @@ library, so that a killed one is back within a second.
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +20,7 @@ from foretell.core.pagination import Cursors
 from foretell.core.parts import Parts
 from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
+from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import tasks as datasets_tasks
@@ -76,12 +76,17 @@ def provide_ports(parts: Parts) -> None:
     ]
     sandbox = Sandbox(preload=preload, require=settings.sandbox == "require")
     parts.provide(sandbox)
+    # Work in progress; nothing in it is needed after a restart.
+    parts.provide(Scratch(settings.data_dir / "work"))
     parts.provide(registry())
     parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
     parts.provide(Mailer.of(settings))
     parts.provide(
         DatasetImporter(
-            sandbox, parts.blobs, scratch(settings), int(settings.worker_memory)
+            sandbox,
+            parts.blobs,
+            parts.port(Scratch),
+            int(settings.worker_memory),
         )
     )
     parts.provide(
@@ -89,8 +94,8 @@ def provide_ports(parts: Parts) -> None:
             parts.blobs, lambda: load_plugin("foretell.table_engines", "polars")()
         )
     )
-    provide_models(parts, scratch(settings))
-    provide_batches(parts, scratch(settings))
+    provide_models(parts, parts.port(Scratch))
+    provide_batches(parts, parts.port(Scratch))
 
 
 def open_identity(
@@ -109,11 +114,6 @@ def open_identity(
         options=AuthOptions.of(settings),
         mailer_of=mailer_of,
     )
-
-
-def scratch(settings: Settings) -> Path:
-    """Folder of work in progress; nothing in it is needed after a restart."""
-    return settings.data_dir.resolve() / "work"
 
 
 def worker_composition() -> Composition:
@@ -137,6 +137,7 @@ def worker_composition() -> Composition:
             blobs=open_blobs(settings),
         )
         provide_ports(parts)
+        await parts.port(Scratch).sweep()
         try:
             yield parts
         finally:

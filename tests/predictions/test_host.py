@@ -10,6 +10,7 @@ import msgspec
 import orjson
 import pytest
 
+from foretell.core.scratch import Scratch
 from foretell.models import importing
 from foretell.models.serving import ServedVersion
 from foretell.plugins.blobstores.files import FileBlobStore
@@ -34,7 +35,7 @@ async def hosts(tmp_path: Path) -> AsyncIterator[ModelHosts]:
         made = ModelHosts(
             sandbox,
             FileBlobStore(tmp_path / "blobs"),
-            tmp_path / "work",
+            Scratch(tmp_path / "work"),
             memory_bytes=2 << 30,
             allow=[],
             limit=1,

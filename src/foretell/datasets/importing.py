@@ -6,8 +6,6 @@ version that names them is published in the transaction that completes the job.
 An attempt that dies leaves files that nothing names; the next one removes them.
 """
 
-import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import msgspec
 
 from foretell.core.blobs import BlobStore
 from foretell.core.ids import new_id
+from foretell.core.scratch import Scratch
 from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.options import Options
 from foretell.sandbox.pool import Sandbox
@@ -46,12 +45,12 @@ class DatasetImporter:
     """Reads source files into parts.
 
     Args:
-        scratch: Folder for attempts, on the disk of this machine.
+        scratch: Where attempts get their folders.
         memory_bytes: Most memory one child may take.
     """
 
     def __init__(
-        self, sandbox: Sandbox, blobs: BlobStore, scratch: Path, memory_bytes: int
+        self, sandbox: Sandbox, blobs: BlobStore, scratch: Scratch, memory_bytes: int
     ) -> None:
         self._sandbox = sandbox
         self._blobs = blobs
@@ -79,30 +78,23 @@ class DatasetImporter:
         Args:
             prefix: Blob prefix of this job; what an earlier attempt left is deleted.
         """
-        folder = await self._make_folder()
-        try:
-            async with self._blobs.local(source.key) as path:
-                result = await self._run(
-                    ImportRequest(
-                        source=str(path),
-                        output=str(folder),
-                        filename=source.filename,
-                        options=options.for_reader(),
-                    ),
-                    path,
-                    folder,
-                    report,
-                    TIMEOUT_SECONDS,
-                )
+        async with (
+            self._scratch.folder("import") as folder,
+            self._blobs.local(source.key) as path,
+        ):
+            request = ImportRequest(
+                source=str(path),
+                output=str(folder),
+                filename=source.filename,
+                options=options.for_reader(),
+            )
+            result = await self._run(request, path, folder, report, TIMEOUT_SECONDS)
             await self._blobs.delete(prefix)
             return await self._keep(result, source, folder, f"{prefix}{new_id()}/")
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def try_out(self, path: Path, filename: str, options: Options) -> DryRun:
         """Read the first rows of a file and keep nothing."""
-        folder = await self._make_folder()
-        try:
+        async with self._scratch.folder("dry-run") as folder:
             request = ImportRequest(
                 source=str(path),
                 output=str(folder),
@@ -113,8 +105,6 @@ class DatasetImporter:
             result = await self._run(
                 request, path, folder, _ignore, DRY_RUN_TIMEOUT_SECONDS
             )
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return DryRun(
             columns=msgspec.to_builtins(result.columns),
             rows=msgspec.json.decode(result.sample or b"[]"),
@@ -176,11 +166,6 @@ class DatasetImporter:
             "bytes": part.bytes,
             "sha256": part.sha256,
         }
-
-    async def _make_folder(self) -> Path:
-        folder = self._scratch / new_id()
-        await asyncio.to_thread(folder.mkdir, parents=True)
-        return folder
 
 
 def _ignore(_progress: Progress) -> None:

@@ -1,11 +1,10 @@
 """Builds the models service for a unit of work, in requests and jobs alike."""
 
-from pathlib import Path
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
 from foretell.core.parts import Parts
+from foretell.core.scratch import Scratch
 from foretell.jobs.composing import jobs_service
 from foretell.models.changes import Changes
 from foretell.models.importing import ModelImporter
@@ -14,7 +13,7 @@ from foretell.models.store import ModelStore
 from foretell.sandbox.pool import Sandbox
 
 
-def provide_models(parts: Parts, scratch: Path) -> None:
+def provide_models(parts: Parts, scratch: Scratch) -> None:
     """Give `parts` what the service and the import job need."""
     settings = parts.settings
     parts.provide(Changes())

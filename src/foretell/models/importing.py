@@ -6,8 +6,6 @@ a refused one leaves behind is removed at once, since nobody should keep a hosti
 file by accident.
 """
 
-import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from foretell.core.blobs import BlobStore
 from foretell.core.ids import new_id
+from foretell.core.scratch import Scratch
 from foretell.errors import ForetellError, NotFound, Unavailable
 from foretell.models.errors import UploadRemoved
 from foretell.models.reports import InspectProgress, InspectRequest, InspectResult
@@ -132,7 +131,7 @@ class ModelImporter:
         self,
         sandbox: Sandbox,
         blobs: BlobStore,
-        scratch: Path,
+        scratch: Scratch,
         *,
         memory_bytes: int,
         allow: list[str],
@@ -165,18 +164,16 @@ class ModelImporter:
                 inspection says; the files are removed then.
             UploadRemoved: An earlier try of the job has done that.
         """
-        folder = self._scratch / f"model-{new_id()}"
-        await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            result = await self._run(uploaded, folder, report)
-            return Inspected(result, await self._keep_twin(uploaded, result, folder))
+            async with self._scratch.folder("model") as folder:
+                result = await self._run(uploaded, folder, report)
+                twin = await self._keep_twin(uploaded, result, folder)
+                return Inspected(result, twin)
         except Unavailable:
             raise  # may pass by itself: the next try needs the files
         except ForetellError:
             await self.drop(uploaded)
             raise
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _run(
         self, uploaded: Uploaded, folder: Path, report: Report

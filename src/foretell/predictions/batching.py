@@ -1,7 +1,6 @@
 """Batch predictions: a dataset version and a model version make a dataset version."""
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import msgspec
 
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import ColumnType
-from foretell.core.ids import new_id
+from foretell.core.scratch import Scratch, ScratchFolder
 from foretell.datasets.contents import VersionContents
 from foretell.datasets.service import DatasetView
 from foretell.errors import FieldError
@@ -43,7 +42,7 @@ Report = Callable[[ScoreProgress], Awaitable[None] | None]
 class Scored:
     """Parts in a folder of this machine, not yet stored."""
 
-    folder: Path
+    folder: ScratchFolder
     parts: list[Part]
     columns: list[dict[str, Any]]
     rows: int
@@ -53,7 +52,7 @@ class BatchScorer:
     """Scores dataset versions.
 
     Args:
-        scratch: Folder for work in progress.
+        scratch: Where scored parts stand until they are stored.
         memory_bytes: Most memory one child may take.
         allow: The setting `PICKLE_ALLOW`.
     """
@@ -62,7 +61,7 @@ class BatchScorer:
         self,
         sandbox: Sandbox,
         blobs: BlobStore,
-        scratch: Path,
+        scratch: Scratch,
         *,
         memory_bytes: int,
         allow: list[str],
@@ -90,13 +89,12 @@ class BatchScorer:
         columns = source.shown.columns
         demand_columns(version.signature, columns)
         kept = [c for c in columns if include_inputs]
-        folder = self._scratch / f"batch-{new_id()}"
-        await asyncio.to_thread(folder.mkdir, parents=True)
+        folder = await asyncio.to_thread(self._scratch.make, "batch")
         try:
             names = [str(column["name"]) for column in kept]
-            result = await self._run(source, version, names, folder, report)
+            result = await self._run(source, version, names, folder.path, report)
         except BaseException:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(folder.remove)
             raise
         new = msgspec.to_builtins(result.columns)
         return Scored(folder, result.parts, [*kept, *new], result.rows)
@@ -108,7 +106,7 @@ class BatchScorer:
         parts = []
         for part in scored.parts:
             key = f"{prefix}{part.file}"
-            await self._blobs.put(key, scored.folder / part.file)
+            await self._blobs.put(key, scored.folder.path / part.file)
             kept = {"rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
             parts.append({"key": key, **kept})
         return VersionContents(
@@ -121,7 +119,7 @@ class BatchScorer:
         )
 
     async def discard(self, scored: Scored) -> None:
-        await asyncio.to_thread(shutil.rmtree, scored.folder, ignore_errors=True)
+        await asyncio.to_thread(scored.folder.remove)
 
     async def _run(
         self,

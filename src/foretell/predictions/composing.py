@@ -1,10 +1,9 @@
 """Builds the parts of predictions: for API processes and for workers."""
 
-from pathlib import Path
-
 from prometheus_client import CollectorRegistry
 
 from foretell.core.parts import Parts
+from foretell.core.scratch import Scratch
 from foretell.models.changes import Changes
 from foretell.models.serving import ServedModels
 from foretell.predictions.batching import BatchScorer
@@ -16,7 +15,7 @@ from foretell.predictions.versions import VersionLoader
 from foretell.sandbox.pool import Sandbox
 
 
-def provide_batches(parts: Parts, scratch: Path) -> None:
+def provide_batches(parts: Parts, scratch: Scratch) -> None:
     """Give `parts` what the batch job needs."""
     settings = parts.settings
     parts.provide(
@@ -31,7 +30,7 @@ def provide_batches(parts: Parts, scratch: Path) -> None:
 
 
 def provide_predictions(
-    parts: Parts, scratch: Path, registry: CollectorRegistry
+    parts: Parts, scratch: Scratch, registry: CollectorRegistry
 ) -> Predictions:
     """Give `parts`, those of an API process, what answers calls.
 

@@ -7,17 +7,15 @@ call and again after its end. All calls share one socket; each has a number.
 """
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 
 import msgspec
 
 from foretell.core.blobs import BlobStore
-from foretell.core.ids import new_id
 from foretell.core.logs import get_logger
+from foretell.core.scratch import Scratch
 from foretell.models.serving import ServedVersion
 from foretell.predictions.errors import (
     ModelHostEnded,
@@ -58,7 +56,7 @@ class ModelHosts:
         self,
         sandbox: Sandbox,
         blobs: BlobStore,
-        scratch: Path,
+        scratch: Scratch,
         *,
         memory_bytes: int,
         allow: list[str],
@@ -122,8 +120,7 @@ class ModelHosts:
 
     async def _start(self, version: ServedVersion) -> "Connection":
         key, sha256 = version.file
-        folder = self._scratch / f"host-{new_id()}"
-        await asyncio.to_thread(folder.mkdir, parents=True)
+        folder = await asyncio.to_thread(self._scratch.make, "host")
         try:
             async with self._blobs.local(key) as path:
                 request = HostRequest(
@@ -135,7 +132,7 @@ class ModelHosts:
                     is_native=version.is_native,
                     spec=version.spec,
                     signature=version.signature,
-                    scratch=str(folder),
+                    scratch=str(folder.path),
                     allow=self._allow,
                     trust=version.is_trusted,
                 )
@@ -143,14 +140,12 @@ class ModelHosts:
                     SERVE,
                     request,
                     read=[path],
-                    write=[folder],
+                    write=[folder.path],
                     memory_bytes=self._memory_bytes,
                 )
-                return await Connection.open(
-                    server, lambda: shutil.rmtree(folder, ignore_errors=True)
-                )
+                return await Connection.open(server, folder.remove)
         except BaseException:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(folder.remove)
             raise
 
 
