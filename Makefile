@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow check lint serve bench-quick requirements
+.PHONY: setup demo test test-slow check lint serve bench-quick bench-responsive requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -35,6 +35,9 @@ serve: setup
 
 bench-quick: setup
 	$(RUN) python -m benchmarks.quick
+
+bench-responsive: setup
+	$(RUN) python -m benchmarks.responsive
 
 requirements: $(UV)
 	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

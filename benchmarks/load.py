@@ -35,17 +35,26 @@ def request_bytes(method: str, url: str, headers: dict[str, str], body: bytes) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-async def run(url: str, message: bytes, *, connections: int, count: int) -> Load:
+async def run(
+    url: str,
+    message: bytes,
+    *,
+    connections: int,
+    count: int,
+    seconds: float = float("inf"),
+) -> Load:
+    """Send until `count` requests or `seconds` are over."""
     parts = urlsplit(url)
     took: list[float] = []
     failures = 0
     left = count
+    until = time.perf_counter() + seconds
 
     async def drive() -> None:
         nonlocal left, failures
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
-            while left > 0:
+            while left > 0 and time.perf_counter() < until:
                 left -= 1
                 started = time.perf_counter()
                 writer.write(message)
@@ -59,12 +68,12 @@ async def run(url: str, message: bytes, *, connections: int, count: int) -> Load
 
     started = time.perf_counter()
     await asyncio.gather(*(drive() for _ in range(connections)))
-    seconds = time.perf_counter() - started
+    took_seconds = time.perf_counter() - started
     ordered = sorted(took)
     return Load(
         requests=len(took),
         failures=failures,
-        seconds=seconds,
+        seconds=took_seconds,
         p50_ms=statistics.median(ordered),
         p99_ms=ordered[int(len(ordered) * 0.99) - 1],
     )
@@ -84,6 +93,7 @@ def main() -> None:
             message,
             connections=asked["connections"],
             count=asked["count"],
+            seconds=asked.get("seconds", float("inf")),
         )
     )
     json.dump(asdict(load), sys.stdout)

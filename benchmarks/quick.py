@@ -50,14 +50,21 @@ def train(folder: Path) -> dict[str, Any]:
     return row
 
 
-def start_foretell(stack: ExitStack, folder: Path) -> tuple[str, str, int]:
+def start_foretell(
+    stack: ExitStack, folder: Path, *, pinned: bool = True
+) -> tuple[str, str, int]:
     """A served model; gives the URL, a key and the pid of the API process."""
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"FORETELL_DATA_DIR": str(folder / "data")}
     command = [PYTHON, "-m", "foretell", "serve", "--port", str(port)]
     process = stack.enter_context(
-        processes.served(command, f"{url}/healthz", cpu=SERVER_CPU, **environment)
+        processes.served(
+            command,
+            f"{url}/healthz",
+            cpu=SERVER_CPU if pinned else None,
+            **environment,
+        )
     )
 
     def run(*arguments: str, text: str | None = None) -> str:

@@ -36,6 +36,7 @@ from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs.composing import jobs_service
 from foretell.jobs.doorbell import Doorbell
+from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.watcher import Watcher
@@ -165,7 +166,15 @@ def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
             "missing": list(found.missing),
         }
 
-    return {"database": database, "storage": storage, "sandbox": sandbox}
+    async def jobs() -> dict[str, Any]:
+        return await queue_health(state.database, state.clock)
+
+    return {
+        "database": database,
+        "storage": storage,
+        "sandbox": sandbox,
+        "jobs": jobs,
+    }
 
 
 def _lifespan(

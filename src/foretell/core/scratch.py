@@ -19,17 +19,21 @@ from foretell.core.ids import new_id
 _LOCK = ".lock"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScratchFolder:
     """One folder in use; `remove` it when its work is done."""
 
     path: Path
-    _lock: int
+    _lock: int | None
 
     def remove(self) -> None:
+        """Remove the folder and let go of its lock; a second call does nothing."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.with_suffix(_LOCK).unlink(missing_ok=True)
-        os.close(self._lock)
+        os.close(lock)
 
 
 class Scratch:

@@ -26,6 +26,7 @@ from foretell.jobs.service import JobsService
 from foretell.jobs.tables import Job
 
 IMPORT_TASK = "datasets.import"
+REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
 
 
@@ -237,11 +238,20 @@ class DatasetsService:
             raise DatasetVersionNotFound(name, version)
         await self._store.change(dataset, None, {"current": version})
 
-    async def delete(self, principal: Principal, name: str) -> str:
-        """Delete a dataset with all versions; returns the prefix of its blobs."""
+    async def delete(self, principal: Principal, name: str) -> None:
+        """Delete a dataset with all versions; a job removes its files.
+
+        The job commits with the deletion, so no file goes while a row names it.
+        """
         dataset = await self.get_writable(principal, name)
         await self._store.delete(dataset)
-        return f"datasets/{dataset.id}/"
+        await self._jobs.submit(
+            REMOVE_TASK, {"dataset_id": dataset.id}, owner_id=principal.user_id
+        )
+
+    async def exists(self, dataset_id: str) -> bool:
+        """Whether a dataset of that id is there; asks for no rights."""
+        return await self._store.find_by_id(dataset_id) is not None
 
     async def get_target(self, dataset_id: str) -> Dataset:
         """The dataset that a job publishes into.

@@ -74,3 +74,16 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
             args.dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )
     return {"dataset": args.dataset, "version": version.number}
+
+
+@tasks.task("datasets.remove_files", is_exposed=False)
+async def remove_files(job: JobContext, dataset_id: str) -> None:
+    """Remove the files of a deleted dataset.
+
+    Its source files stay: they are kept by content, and others may share them.
+    """
+    parts: Parts = job.services
+    async with parts.database.reading() as session:
+        if await datasets_service(parts, session).exists(dataset_id):
+            return
+    await parts.blobs.delete(f"datasets/{dataset_id}/")

@@ -46,7 +46,9 @@ async def _answer(request: Request, job: str, outcome: Outcome) -> Response:
         return Response(
             orjson.dumps(body), int(problem.get("status", 500)), media_type=MEDIA_TYPE
         )
-    location = request.scope.get("root_path", "") + (outcome.location or job)
+    location = job
+    if outcome.location is not None:  # `job` has the mount prefix already
+        location = request.scope.get("root_path", "") + outcome.location
     answer = await inside.get(request, location)
     answer.headers["Location"] = location
     if answer.status_code == 200:

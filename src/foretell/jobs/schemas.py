@@ -84,6 +84,7 @@ class JobRead(Reading):
             "message": row.progress_message,
         }
         return same | {
+            "args": _shown(row.task, row.args),
             "progress": progress,
             "timeout_s": row.timeout_seconds,
             "cancel_requested": row.cancel_at is not None,
@@ -93,8 +94,15 @@ class JobRead(Reading):
 _SAME_NAMES = tuple(
     name
     for name in JobRead.model_fields
-    if name not in ("progress", "timeout_s", "cancel_requested")
+    if name not in ("args", "progress", "timeout_s", "cancel_requested")
 )
+# A mail may hold a link that resets a password: not even an admin reads it here.
+_HIDDEN = {"mail.send": frozenset({"text"})}
+
+
+def _shown(task: str, args: dict[str, Any]) -> dict[str, Any]:
+    hidden = _HIDDEN.get(task, frozenset())
+    return {k: "********" if k in hidden else v for k, v in args.items()}
 
 
 class AttemptRead(Reading):
