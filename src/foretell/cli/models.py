@@ -55,6 +55,7 @@ def add(
         )
         if alias:
             client.set_alias(name, alias, found["version"])
+            found = client.get_model_version(name, found["version"])
     show_one(found if as_json else dict(_lines(found)), as_json=as_json)
 
 

@@ -14,10 +14,11 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from foretell.client import Client
-from foretell.client.shapes import Job, JobEvent
+from foretell.client.shapes import Job, JobEvent, ModelVersion
 from foretell.demo import messy
 from foretell.demo.messy import MessyFile
 from foretell.demo.screen import DemoFailed, Screen, claim
@@ -167,21 +168,39 @@ def _register(
     )
     inputs = [f"{i['name']}: {i['type']}" for i in version["signature"]["inputs"]]
     screen.say(f"signature: {', '.join(inputs)}")
-    screen.say(f"safety gate: {_short(version['safety'])}")
-    screen.say(f"parity report: {_short(version['parity'])}")
+    found = version["safety"]["globals"]
+    screen.say(f"safety gate: {len(found)} names in the pickle, all known")
+    _show_parity(screen, version)
     screen.done(f"version {version['version']}, served by engine {version['engine']}")
     client.set_alias(MODEL, "champion", version["version"])
 
 
+def _show_parity(screen: Screen, version: ModelVersion) -> None:
+    """The twin that answers in place of the pickle, and how it was proven."""
+    parity = version["parity"]
+    accepted = [twin for twin in parity["twins"] if twin["accepted"]]
+    claim(bool(accepted), "no ONNX twin was accepted")
+    probes = ", ".join(f"{n} {kind}" for kind, n in parity["probes"].items())
+    screen.say(f"parity report: {accepted[0]['rows']} rows compared ({probes})")
+    largest, allowed = accepted[0]["largest_difference"], parity["tolerance"]
+    screen.say(f"  same labels, probabilities within {largest:.1e} of scikit-learn's")
+    claim(largest <= allowed, f"the twin differs by more than {allowed}")
+
+
 def _predict(screen: Screen, client: Client, facts: dict[str, Any]) -> None:
     screen.step("Predict one row")
-    started = time.perf_counter()
-    answer = client.predict(MODEL, [ONE_PENGUIN])
-    milliseconds = (time.perf_counter() - started) * 1000
+    times = []
+    for _ in range(21):
+        started = time.perf_counter()
+        answer = client.predict(MODEL, [ONE_PENGUIN])
+        times.append((time.perf_counter() - started) * 1000)
+    first, usual = times[0], median(times[1:])
     found = answer["predictions"][0]
     screen.say(json.dumps(ONE_PENGUIN))
     screen.say(json.dumps(found) + f"  by version {answer['version']}")
-    screen.say(f"{milliseconds:.1f} ms, new connection and JSON included")
+    screen.say(
+        f"{first:.1f} ms for the first call, {usual:.1f} ms for 20 more (median)"
+    )
     wanted = facts["logistic"]["predictions"][0]
     claim(found["prediction"] == wanted, f"scikit-learn itself says {wanted}")
 
@@ -238,16 +257,6 @@ def _sum_up(screen: Screen, server: DemoServer, keep: bool) -> None:
     print(f"  command line FORETELL_URL={server.url} ", end="")
     print(f"FORETELL_DATA_DIR={server.data_dir} foretell dataset list")
     print(f"  stop it      kill {server.pid}; rm -r {server.folder}")
-
-
-def _short(report: Any) -> str:
-    """The plain members of a report on one line."""
-    plain = {
-        name: value
-        for name, value in dict(report).items()
-        if isinstance(value, (str, int, float, bool)) and value != ""
-    }
-    return ", ".join(f"{name} {value}" for name, value in plain.items())
 
 
 class _Killer:
