@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from foretell.core.scratch import Scratch
 from foretell.models import importing
 from foretell.models.errors import ModelRefused, UploadRemoved
 from foretell.models.importing import ModelImporter, Uploaded, example_suffix
@@ -24,7 +25,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
             return ModelImporter(
                 sandbox,
                 FileBlobStore(tmp_path / "blobs"),
-                tmp_path / "work",
+                Scratch(tmp_path / "work"),
                 memory_bytes=2 << 30,
                 allow=[],
                 pickle="forbid" if pickle == "forbid" else "gate",

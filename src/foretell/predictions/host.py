@@ -120,22 +120,22 @@ class ModelHosts:
 
     async def _start(self, version: ServedVersion) -> "Connection":
         key, sha256 = version.file
-        folder = await asyncio.to_thread(self._scratch.make, "host")
-        try:
-            async with self._blobs.local(key) as path:
-                request = HostRequest(
-                    model=version.model,
-                    version=version.number,
-                    flavour=version.flavour,
-                    path=str(path),
-                    sha256=sha256,
-                    is_native=version.is_native,
-                    spec=version.spec,
-                    signature=version.signature,
-                    scratch=str(folder.path),
-                    allow=self._allow,
-                    trust=version.is_trusted,
-                )
+        async with self._blobs.local(key) as path:
+            folder = await asyncio.to_thread(self._scratch.make, "host")
+            request = HostRequest(
+                model=version.model,
+                version=version.number,
+                flavour=version.flavour,
+                path=str(path),
+                sha256=sha256,
+                is_native=version.is_native,
+                spec=version.spec,
+                signature=version.signature,
+                scratch=str(folder.path),
+                allow=self._allow,
+                trust=version.is_trusted,
+            )
+            try:
                 server = await self._sandbox.spawn(
                     SERVE,
                     request,
@@ -143,10 +143,11 @@ class ModelHosts:
                     write=[folder.path],
                     memory_bytes=self._memory_bytes,
                 )
-                return await Connection.open(server, folder.remove)
-        except BaseException:
-            await asyncio.to_thread(folder.remove)
-            raise
+            except BaseException:
+                await asyncio.to_thread(folder.remove)
+                raise
+            # From here on the connection removes the folder, exactly once.
+            return await Connection.open(server, folder.remove)
 
 
 class ModelHost:
@@ -193,9 +194,9 @@ class ModelHost:
         return await self._start()
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
 
 class Connection:
