@@ -1,6 +1,9 @@
 # Every target calls uv. Where the machine has none, pip brings it into .tools/.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv || echo .tools/bin/uv)
+# Tests start hundreds of processes; compiling every module anew each time would
+# double what they take.
+unexport PYTHONDONTWRITEBYTECODE
 # The interpreter of the machine, never a downloaded one.
 export UV_PYTHON ?= $(PYTHON)
 export UV_PYTHON_DOWNLOADS ?= never

@@ -1,4 +1,4 @@
-"""The default table engine: polars on Parquet parts (docs/decisions/0006)."""
+"""The default table engine: polars on Parquet parts (docs/decisions/0009)."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
