@@ -70,6 +70,7 @@ def run(settings: Settings, plan: Plan) -> int:
     """Serve until a signal says stop; gives the exit code."""
     configure_logs(settings.log_format)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     listener = _listen(settings)
     _announce(settings, listener, asyncio.run(_prepare(settings, plan)))
     _tell_children(plan)

@@ -171,7 +171,7 @@ class Database:
         except (OperationalError, InterfaceError, ConnectionError) as error:
             raise DatabaseUnavailable("The database does not answer.") from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if _is_away(error):
                 raise DatabaseUnavailable("The database does not answer.") from error
             raise
 
@@ -187,6 +187,18 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the server refused or ended the connection, and not a statement.
+
+    Drivers raise some of these as errors of no kind; the SQLSTATE tells: connection
+    lost, resources used up, shut down or starting, database closed or dropped.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(
+        ("08", "53", "57P", "55000", "3D000")
+    )
 
 
 def is_unique_violation(error: IntegrityError) -> bool:
