@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -94,10 +95,10 @@ def is_worker(pid: int) -> bool:
     return "nursery" in command(pid) and "nursery" in command(parent(pid))
 
 
-def finish(client: httpx2.Client, job: str, seconds: float = 120) -> dict:
+def finish(client: httpx2.Client, job: str, seconds: float = 120) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found: dict = client.get(job).json()
+        found: dict[str, Any] = client.get(job).json()
         if found["state"] not in ("queued", "running"):
             return found
         time.sleep(0.1)
