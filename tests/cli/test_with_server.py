@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -122,12 +121,10 @@ def test_a_taken_port_is_one_line_and_exit_1(callers: Callers, tmp_path: Path) -
 @pytest.mark.slow
 def test_several_processes_answer_and_share_one_worker(tmp_path: Path) -> None:
     server = Server(tmp_path / "data").start("--workers", "2")
-    try:
-        client = server.client(server.make_admin("a@x.org"))
-        body = {"task": "system.echo", "args": {"value": 1}}
+    body = {"task": "system.echo", "args": {"value": 1}}
+    with server.running(), server.client(server.make_admin()) as client:
         job = client.post("/api/jobs", json=body, headers={"Prefer": "wait=20"})
         assert (job.status_code, job.json()["state"]) == (200, "succeeded")
-    finally:
         started = time.monotonic()
         assert server.stop() == 0
     assert time.monotonic() - started < 10
@@ -138,21 +135,19 @@ def test_a_worker_of_its_own_runs_the_jobs_of_a_server_without_one(
     tmp_path: Path,
 ) -> None:
     server = Server(tmp_path / "data").start("--no-worker")
-    worker = None
-    try:
-        client = server.client(server.make_admin("a@x.org"))
-        body = {"task": "system.echo", "args": {"value": 1}}
+    body = {"task": "system.echo", "args": {"value": 1}}
+    with server.running(), server.client(server.make_admin()) as client:
         job = client.post("/api/jobs", json=body, headers={"Prefer": "wait=1"})
         assert job.json()["state"] == "queued"
         worker = subprocess.Popen(
-            [sys.executable, "-m", "foretell", "worker", "--concurrency", "1"],
+            [*COMMAND, "worker", "--concurrency", "1"],
             env=server.environment,
             cwd=tmp_path,
         )
-        with client.stream("GET", f"/api/jobs/{job.json()['id']}/events") as events:
-            assert "succeeded" in events.read().decode()
-    finally:
-        if worker is not None:
+        try:
+            path = f"/api/jobs/{job.json()['id']}/events"
+            with client.stream("GET", path) as events:
+                assert "succeeded" in events.read().decode()
+        finally:
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(10) == 0
-        server.stop()

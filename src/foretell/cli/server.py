@@ -68,8 +68,7 @@ class Plan:
 
 def run(settings: Settings, plan: Plan) -> int:
     """Serve until a signal says stop; gives the exit code."""
-    configure_logs(settings.log_format)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _open_logs(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     listener = _listen(settings)
     _announce(settings, listener, asyncio.run(_prepare(settings, plan)))
@@ -93,7 +92,7 @@ def run(settings: Settings, plan: Plan) -> int:
 
 def run_worker(settings: Settings, queues: str) -> None:
     """Run jobs until a signal says stop."""
-    configure_logs(settings.log_format)
+    _open_logs(settings)
     os.environ[QUEUES_VARIABLE] = queues
 
     async def work() -> None:
@@ -116,7 +115,7 @@ def application() -> Any:
     from foretell.app import create_app
 
     settings = load_settings()
-    configure_logs(settings.log_format)
+    _open_logs(settings)
     app = _own_app(settings.app) if settings.app else create_app(settings)
     words = os.environ.get(_PLAN_VARIABLE, "").split()
     state = getattr(app, "state", None)
@@ -124,6 +123,12 @@ def application() -> Any:
         state.with_worker = state.with_worker and "no-worker" not in words
         state.with_migration = state.with_migration and "no-migrate" not in words
     return app
+
+
+def _open_logs(settings: Settings) -> None:
+    configure_logs(settings.log_format)
+    # At every look at the schema it says that it looks.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 
 async def _prepare(settings: Settings, plan: Plan) -> str | None:
