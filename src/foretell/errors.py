@@ -1,8 +1,8 @@
 """The error tree: every refusal that a person or a program may see.
 
 An area raises its own subclass in its own words. The kind (the class below that
-it derives from) decides the rest: `http/problems.py` maps it to a status, the CLI
-to an exit code, the job runner to "retry or not". `slug` is public and never
+it derives from) decides the rest: its status over HTTP, the exit code of the
+command line, whether the job runner tries again. `slug` is public and never
 changes; each one has an entry in docs/reference/problems.md.
 """
 
@@ -39,6 +39,7 @@ class ForetellError(Exception):
 
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
 
     def __init__(
         self, detail: str, *, errors: Sequence[FieldError] = (), **context: Any
@@ -57,6 +58,7 @@ class ForetellError(Exception):
 class NotFound(ForetellError):
     slug = "not-found"
     title = "Not found"
+    status = 404
 
 
 class Gone(NotFound):
@@ -64,11 +66,13 @@ class Gone(NotFound):
 
     slug = "gone"
     title = "No longer available"
+    status = 410
 
 
 class Conflict(ForetellError):
     slug = "conflict"
     title = "Conflict with the current state"
+    status = 409
 
 
 class PreconditionFailed(Conflict):
@@ -76,11 +80,13 @@ class PreconditionFailed(Conflict):
 
     slug = "precondition-failed"
     title = "Precondition failed"
+    status = 412
 
 
 class Invalid(ForetellError):
     slug = "invalid"
     title = "Invalid request"
+    status = 422
 
 
 class UnsupportedFormat(Invalid):
@@ -88,6 +94,7 @@ class UnsupportedFormat(Invalid):
 
     slug = "unsupported-format"
     title = "Unsupported format"
+    status = 415
 
 
 class Unauthenticated(ForetellError):
@@ -100,6 +107,7 @@ class Unauthenticated(ForetellError):
 
     slug = "unauthenticated"
     title = "Authentication needed"
+    status = 401
 
     def __init__(self, detail: str, *, error: str = "", **context: Any) -> None:
         super().__init__(detail, **context)
@@ -116,11 +124,13 @@ class Unauthenticated(ForetellError):
 class Forbidden(ForetellError):
     slug = "forbidden"
     title = "Not allowed"
+    status = 403
 
 
 class TooLarge(ForetellError):
     slug = "too-large"
     title = "Too large"
+    status = 413
 
 
 class Throttled(ForetellError):
@@ -128,6 +138,7 @@ class Throttled(ForetellError):
 
     slug = "too-many-requests"
     title = "Too many requests"
+    status = 429
 
     def __init__(
         self, detail: str, *, retry_after_seconds: int, **context: Any
@@ -145,6 +156,7 @@ class Unavailable(ForetellError):
 
     slug = "unavailable"
     title = "Temporarily unavailable"
+    status = 503
 
     def __init__(
         self, detail: str, *, retry_after_seconds: int = 1, **context: Any
@@ -162,3 +174,40 @@ class OutOfSpace(ForetellError):
 
     slug = "out-of-space"
     title = "Not enough storage"
+    status = 507
+
+
+KINDS: tuple[type[ForetellError], ...] = (
+    NotFound,
+    Gone,
+    Conflict,
+    PreconditionFailed,
+    Invalid,
+    UnsupportedFormat,
+    Unauthenticated,
+    Forbidden,
+    TooLarge,
+    Throttled,
+    Unavailable,
+    OutOfSpace,
+)
+"""The kinds; each has a status of its own."""
+
+PROBLEM_TYPE_PREFIX = "https://docs.foretell.example/problems/"
+
+
+def problem_members(error: ForetellError) -> dict[str, Any]:
+    """The members of the RFC 9457 problem document that tell of `error`, but for
+    those of one request (`instance`, `request_id`)."""
+    members: dict[str, Any] = {
+        "type": PROBLEM_TYPE_PREFIX + error.slug,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.errors:
+        members["errors"] = [
+            {"pointer": e.pointer, "message": e.message, "code": e.code}
+            for e in error.errors
+        ]
+    return {**error.context, **members}

@@ -15,7 +15,6 @@ from foretell.app import create_app
 from foretell.cli.main import app as command_line
 from foretell.core.principal import ROLE_SCOPES, Role, Scope
 from foretell.errors import ForetellError
-from foretell.http.problems import status_of
 from foretell.settings import PREFIX, Settings
 from tests.docs.pages import headings, read
 
@@ -83,7 +82,7 @@ def test_every_problem_is_documented_with_its_status() -> None:
     text = read("reference/problems.md")
     slugs: dict[str, int] = {}
     for kind in error_classes():
-        slugs.setdefault(kind.slug, status_of(kind))
+        slugs.setdefault(kind.slug, kind.status)
     missing = sorted(set(slugs) - set(headings(text, 3)))
     assert not missing
     for slug, status in slugs.items():

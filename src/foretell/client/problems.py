@@ -11,37 +11,18 @@ from typing import Any
 import httpx2
 
 from foretell.errors import (
-    Conflict,
+    KINDS,
     FieldError,
-    Forbidden,
     ForetellError,
-    Gone,
     Invalid,
-    NotFound,
-    OutOfSpace,
-    PreconditionFailed,
     Throttled,
-    TooLarge,
-    Unauthenticated,
     Unavailable,
-    UnsupportedFormat,
 )
 
 _KINDS: Mapping[int, type[ForetellError]] = {
     400: Invalid,
-    401: Unauthenticated,
-    403: Forbidden,
-    404: NotFound,
     405: Invalid,
-    409: Conflict,
-    410: Gone,
-    412: PreconditionFailed,
-    413: TooLarge,
-    415: UnsupportedFormat,
-    422: Invalid,
-    429: Throttled,
-    503: Unavailable,
-    507: OutOfSpace,
+    **{kind.status: kind for kind in KINDS},
 }
 _OWN_MEMBERS = frozenset({"type", "title", "detail", "instance", "errors"})
 

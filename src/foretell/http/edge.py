@@ -20,9 +20,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import get_logger
+from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
-from foretell.http.problems import MEDIA_TYPE, TYPE_PREFIX, Renderers
+from foretell.http.problems import MEDIA_TYPE, Renderers
 
 log = get_logger("foretell.http")
 
@@ -250,7 +251,7 @@ async def _refuse(
 ) -> None:
     body = orjson.dumps(
         {
-            "type": TYPE_PREFIX + slug,
+            "type": PROBLEM_TYPE_PREFIX + slug,
             "title": title,
             "status": status,
             "detail": detail or "The request id finds the reason in the log.",

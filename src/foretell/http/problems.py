@@ -18,44 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foretell.core.logs import get_logger
-from foretell.errors import (
-    Conflict,
-    FieldError,
-    Forbidden,
-    ForetellError,
-    Gone,
-    Invalid,
-    NotFound,
-    OutOfSpace,
-    PreconditionFailed,
-    Throttled,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-    UnsupportedFormat,
-)
+from foretell.errors import PROBLEM_TYPE_PREFIX, FieldError, ForetellError
 
-TYPE_PREFIX = "https://docs.foretell.example/problems/"
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 100
 
 log = get_logger("foretell.http")
-
-# The nearest class of an error's own order of bases decides.
-_STATUSES: Mapping[type[ForetellError], int] = {
-    Gone: 410,
-    NotFound: 404,
-    PreconditionFailed: 412,
-    Conflict: 409,
-    UnsupportedFormat: 415,
-    Invalid: 422,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    TooLarge: 413,
-    Throttled: 429,
-    Unavailable: 503,
-    OutOfSpace: 507,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +56,10 @@ class Renderers:
         return self._by_prefix[max(found, key=len)] if found else render_problem
 
 
-def status_of(error: ForetellError | type[ForetellError]) -> int:
-    """HTTP status of an error's kind; 500 for what has no kind."""
-    kind = error if isinstance(error, type) else type(error)
-    for base in kind.__mro__:
-        if base in _STATUSES:
-            return _STATUSES[base]
-    return 500
-
-
 def problem_of(error: ForetellError) -> Problem:
     """The problem that tells of `error`."""
     return Problem(
-        status=status_of(error),
+        status=error.status,
         slug=error.slug,
         title=error.title,
         detail=error.detail,
@@ -115,7 +74,7 @@ def problem_document(
 ) -> dict[str, Any]:
     """The JSON members of a problem (RFC 9457 section 3)."""
     document: dict[str, Any] = {
-        "type": TYPE_PREFIX + problem.slug,
+        "type": PROBLEM_TYPE_PREFIX + problem.slug,
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,

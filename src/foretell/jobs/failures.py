@@ -3,39 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from foretell.errors import (
-    Conflict,
-    Forbidden,
-    ForetellError,
-    Gone,
-    Invalid,
-    NotFound,
-    OutOfSpace,
-    PreconditionFailed,
-    Throttled,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-    UnsupportedFormat,
-)
+from foretell.errors import ForetellError, Throttled, Unavailable, problem_members
 from foretell.jobs.errors import TaskFailed
 
-PROBLEM_BASE = "https://docs.foretell.example/problems/"
-# The more special kind comes first.
-_STATUSES: tuple[tuple[type[ForetellError], int], ...] = (
-    (Gone, 410),
-    (NotFound, 404),
-    (PreconditionFailed, 412),
-    (Conflict, 409),
-    (UnsupportedFormat, 415),
-    (Invalid, 422),
-    (Unauthenticated, 401),
-    (Forbidden, 403),
-    (TooLarge, 413),
-    (Throttled, 429),
-    (Unavailable, 503),
-    (OutOfSpace, 507),
-)
 _MODULES_SHOWN = 12
 
 
@@ -48,23 +18,7 @@ def problem_of(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, ForetellError):
         name = type(error).__name__
         return problem_of(TaskFailed(f"The task raised {name}; the job's log has it."))
-    document: dict[str, Any] = {
-        "type": PROBLEM_BASE + error.slug,
-        "title": error.title,
-        "status": status_of(error),
-        "detail": error.detail,
-        **error.context,
-    }
-    if error.errors:
-        document["errors"] = [
-            {"pointer": e.pointer, "message": e.message, "code": e.code}
-            for e in error.errors
-        ]
-    return document
-
-
-def status_of(error: ForetellError) -> int:
-    return next((s for kind, s in _STATUSES if isinstance(error, kind)), 500)
+    return problem_members(error)
 
 
 def wait_before_retry(error: BaseException) -> float | None:
