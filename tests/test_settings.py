@@ -30,6 +30,21 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
     assert "\n" not in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EXECUTOR", "celery"),
+        ("RATE_LIMIT", "100/second"),
+        ("LEGACY_JWT_SECRET", "k" * 32),
+        ("EXTENSIONS", "shop"),
+    ],
+)
+def test_what_is_not_built_is_refused_and_not_ignored(monkeypatch, name, value):
+    monkeypatch.setenv(f"FORETELL_{name}", value)
+    with pytest.raises(SettingsError, match=f"^FORETELL_{name}: "):
+        load_settings()
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one(monkeypatch):
     monkeypatch.setenv("FORETELL_DATABSE_URL", "x")
     with pytest.raises(SettingsError, match="Did you mean FORETELL_DATABASE_URL"):

@@ -36,6 +36,9 @@ PREFIX = "FORETELL_"
 # Read by the command line and the client, not by the server.
 CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
+# Named in the documents and not built yet. Each is refused at start, because a limit,
+# a verifier or an executor that is silently absent is worse than none.
+NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret", "extensions"})
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@]*):([^@]*)@")
 _URL_QUERY = re.compile(r"\?.*$")
@@ -196,6 +199,15 @@ class Settings(BaseSettings):
         if "*" in value:
             raise ValueError("name the origins; * would let any site call with cookies")
         return value
+
+    @model_validator(mode="after")
+    def _only_what_is_built(self) -> "Settings":
+        for name in sorted(NOT_BUILT):
+            if getattr(self, name) != type(self).model_fields[name].get_default():
+                raise ValueError(
+                    f"{name.upper()}: this version does not have it yet; leave it out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> "Settings":

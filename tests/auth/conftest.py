@@ -1,8 +1,6 @@
 """Identity on a real database, a clock that is moved by hand, and cheap hashes."""
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,9 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Table, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Table
 
 from foretell.auth import tables
 from foretell.auth.identity import Identity
@@ -33,6 +29,7 @@ from foretell.http.problems import install_handlers
 from foretell.http.state import AppState
 from foretell.plugins.blobstores.files import FileBlobStore
 from foretell.settings import Settings
+from tests.databases import throw_away
 
 SECRET = b"a secret of the test suite, 32 bytes and more"
 CHEAP = Argon2Parameters(memory_kib=64, passes=1)
@@ -121,51 +118,16 @@ def bearer(credential: str) -> dict[bytes, bytes]:
     return {b"authorization": b"Bearer " + credential.encode()}
 
 
-SERVERS = {
-    "postgresql": os.environ.get(
-        "TEST_POSTGRESQL_URL", "postgresql+asyncpg://root@127.0.0.1:5432/test"
-    ),
-    "mysql": os.environ.get(
-        "TEST_MYSQL_URL", "mysql+asyncmy://root@127.0.0.1:3306/test?charset=utf8mb4"
-    ),
-}
-
-
-def _administer(url: str, statement: str) -> None:
-    async def run() -> None:
-        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-        try:
-            async with engine.connect() as connection:
-                await connection.execute(text(statement))
-        finally:
-            await engine.dispose()
-
-    asyncio.run(run())
-
-
-def _throw_away(kind: str) -> Iterator[str]:
-    """A database of its own on a server; skips loudly where there is none."""
-    name = f"foretell_auth_{secrets.token_hex(6)}"
-    try:
-        _administer(SERVERS[kind], f"CREATE DATABASE {name}")
-    except (OSError, DBAPIError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no {kind} server on loopback: {error}")
-    base, _, _ = SERVERS[kind].rpartition("/")
-    yield f"{base}/{name}"
-    force = " WITH (FORCE)" if kind == "postgresql" else ""
-    _administer(SERVERS[kind], f"DROP DATABASE {name}{force}")
-
-
 @pytest.fixture(scope="session")
 def auth_postgresql_url() -> Iterator[str]:
-    yield from _throw_away("postgresql")
+    with throw_away("postgresql") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def auth_mysql_url() -> Iterator[str]:
-    yield from _throw_away("mysql")
+    with throw_away("mysql") as url:
+        yield url
 
 
 @pytest.fixture(

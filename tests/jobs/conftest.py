@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -12,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from foretell.core.clock import SystemClock
 from foretell.core.db import Base, Database
@@ -25,6 +21,7 @@ from foretell.jobs.service import JobsService
 from foretell.jobs.store import JobStore
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.tables import Job, JobAttempt
+from tests.databases import throw_away
 from tests.jobs import work
 
 ROOT = Path(__file__).parents[2]
@@ -42,42 +39,6 @@ OPTIONS = frozenset(
     ]
 )
 TABLES: list[Any] = [Job.__table__, JobAttempt.__table__]
-SERVERS = {
-    "postgresql": os.environ.get(
-        "TEST_POSTGRESQL_URL", "postgresql+asyncpg://root@127.0.0.1:5432/test"
-    ),
-    "mysql": os.environ.get(
-        "TEST_MYSQL_URL", "mysql+asyncmy://root@127.0.0.1:3306/test?charset=utf8mb4"
-    ),
-}
-
-
-def _administer(url: str, statement: str) -> None:
-    async def run() -> None:
-        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-        try:
-            async with engine.connect() as connection:
-                await connection.execute(text(statement))
-        finally:
-            await engine.dispose()
-
-    asyncio.run(run())
-
-
-def _throw_away(kind: str) -> Iterator[str]:
-    """A database of its own on a server; skips loudly where there is none."""
-    server = SERVERS[kind]
-    name = f"foretell_{secrets.token_hex(6)}"
-    try:
-        _administer(server, f"CREATE DATABASE {name}")
-    except (OSError, DBAPIError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no {kind} server on loopback: {error}")
-    base, _, _ = server.rpartition("/")
-    yield f"{base}/{name}"
-    force = " WITH (FORCE)" if kind == "postgresql" else ""
-    _administer(server, f"DROP DATABASE {name}{force}")
 
 
 @dataclass(frozen=True)
@@ -140,13 +101,13 @@ def sqlite_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def postgresql_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    for url in _throw_away("postgresql"):
+    with throw_away("postgresql") as url:
         yield from _served(Site(url, tmp_path_factory.mktemp("postgresql")))
 
 
 @pytest.fixture(scope="session")
 def mysql_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    for url in _throw_away("mysql"):
+    with throw_away("mysql") as url:
         yield from _served(Site(url, tmp_path_factory.mktemp("mysql")))
 
 

@@ -174,6 +174,7 @@ async def end_sessions_of_user(
 @users.post(
     "/{user_id}/password-reset",
     status_code=202,
+    response_class=Response,
     dependencies=[requires(Scope.USERS_WRITE)],
 )
 async def start_password_reset(

@@ -146,6 +146,23 @@ class AuditRead(Reading):
     detail: dict[str, Any]
 
 
+class OAuthErrorRead(Reading):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
+
+
+class RevokedRead(Reading):
+    """An object without members: RFC 7009 has nothing more to say."""
+
+
+class KeySetRead(Reading):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
 class TokenRead(Reading):
     """RFC 6749 section 5.1."""
 

@@ -46,7 +46,12 @@ async def read_me(
     )
 
 
-@routes.post("/password/forgot", status_code=202, dependencies=[public])
+@routes.post(
+    "/password/forgot",
+    status_code=202,
+    response_class=Response,
+    dependencies=[public],
+)
 async def forgot_password(
     body: PasswordForgot, request: Request, services: AuthServices
 ) -> Response:

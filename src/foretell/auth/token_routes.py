@@ -10,7 +10,12 @@ from foretell.auth import oauth
 from foretell.auth.dependencies import AuthServices, IdentityOf
 from foretell.auth.errors import GrantRefused
 from foretell.auth.grants import Granted, Grants
-from foretell.auth.schemas import TokenRead
+from foretell.auth.schemas import (
+    KeySetRead,
+    OAuthErrorRead,
+    RevokedRead,
+    TokenRead,
+)
 from foretell.errors import ForetellError
 from foretell.http.routing import body_limit, public, router
 
@@ -31,6 +36,12 @@ _REVOKE_FIELDS = {
 }
 
 
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": OAuthErrorRead, "description": "In the words of RFC 6749."},
+    "default": {"model": OAuthErrorRead, "description": "Any other refusal."},
+}
+
+
 def _form(required: list[str], fields: dict[str, str]) -> dict[str, Any]:
     properties = {
         name: {"type": "string", "description": words} for name, words in fields.items()
@@ -44,7 +55,7 @@ def _form(required: list[str], fields: dict[str, str]) -> dict[str, Any]:
     "/token",
     response_model=TokenRead,
     dependencies=[public, body_limit(oauth.MAX_FORM_BYTES)],
-    responses={400: {"description": "`{error, error_description}` of RFC 6749."}},
+    responses=_REFUSALS,
     openapi_extra=_form(["grant_type"], _TOKEN_FIELDS),
 )
 async def token(request: Request, services: AuthServices) -> Response:
@@ -84,6 +95,8 @@ async def _grant(grants: Grants, form: dict[str, str]) -> Granted | ForetellErro
 
 @routes.post(
     "/token/revoke",
+    response_model=RevokedRead,
+    responses=_REFUSALS,
     dependencies=[public, body_limit(oauth.MAX_FORM_BYTES)],
     openapi_extra=_form(["token"], _REVOKE_FIELDS),
 )
@@ -98,7 +111,7 @@ async def revoke(request: Request, services: AuthServices) -> Response:
     return oauth.token_response({})
 
 
-@routes.get("/.well-known/jwks.json", dependencies=[public])
+@routes.get("/.well-known/jwks.json", response_model=KeySetRead, dependencies=[public])
 async def public_keys(identity: IdentityOf) -> Response:
     """The public keys of our access tokens (RFC 7517)."""
     jwks = await identity.keyring.public_jwks()

@@ -7,9 +7,10 @@ writes can fail with SQLITE_BUSY whatever the time-out says. `reading()` runs in
 autocommit (a deferred transaction on SQLite, which is a snapshot).
 """
 
+import socket
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -163,17 +164,9 @@ class Database:
     async def _guarded(
         self, maker: async_sessionmaker[AsyncSession]
     ) -> AsyncIterator[AsyncSession]:
-        try:
+        with demanding_an_answer():
             async with maker() as session:
                 yield session
-        except PoolTimeoutError as error:
-            raise DatabaseUnavailable("All database connections are busy.") from error
-        except (OperationalError, InterfaceError, ConnectionError) as error:
-            raise DatabaseUnavailable("The database does not answer.") from error
-        except DBAPIError as error:
-            if _is_away(error):
-                raise DatabaseUnavailable("The database does not answer.") from error
-            raise
 
     async def ping(self) -> None:
         """Raise `DatabaseUnavailable` unless a statement comes back."""
@@ -199,6 +192,25 @@ def _is_away(error: DBAPIError) -> bool:
     return error.connection_invalidated or state.startswith(
         ("08", "53", "57P", "55000", "3D000")
     )
+
+
+# asyncpg lets what the network says through: refused, no answer in time, no such host.
+_NO_CONNECTION = (ConnectionError, TimeoutError, socket.gaierror)
+
+
+@contextmanager
+def demanding_an_answer() -> Iterator[None]:
+    """Turn every way in which a database is not there into `DatabaseUnavailable`."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailable("All database connections are busy.") from error
+    except (OperationalError, InterfaceError, *_NO_CONNECTION) as error:
+        raise DatabaseUnavailable("The database does not answer.") from error
+    except DBAPIError as error:
+        if _is_away(error):
+            raise DatabaseUnavailable("The database does not answer.") from error
+        raise
 
 
 def is_unique_violation(error: IntegrityError) -> bool:

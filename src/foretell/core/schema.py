@@ -14,9 +14,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from foretell.core.db import Base, Database, DatabaseUnavailable
+from foretell.core.db import Base, Database, demanding_an_answer
 from foretell.errors import Conflict
 
 _LOCK = 0x466F726574656C6C % (1 << 62)
@@ -129,11 +128,9 @@ async def make_revision(database: Database, message: str, path: str | None) -> s
 
 async def _run(database: Database, run: Callable[[Connection], T]) -> T:
     options = {"sqlite_begin": "IMMEDIATE"}
-    try:
+    with demanding_an_answer():
         async with database.engine.execution_options(**options).begin() as connection:
             return await connection.run_sync(run)
-    except (OperationalError, InterfaceError, ConnectionError) as error:
-        raise DatabaseUnavailable("The database does not answer.") from error
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -164,7 +164,10 @@ def field_error_of(item: Mapping[str, Any]) -> FieldError:
 
 def _words_of(status: int) -> tuple[str, str]:
     known = {
-        400: ("bad-request", "The request could not be read."),
+        400: (
+            "bad-request",
+            "The body could not be read: not UTF-8, or nested too deep.",
+        ),
         404: ("not-found", "There is nothing at this address."),
         405: ("method-not-allowed", "This address does not take that method."),
         413: ("too-large", "The body is larger than this address takes."),

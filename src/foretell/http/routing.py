@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from foretell.core.principal import Principal, Scope
-from foretell.errors import Forbidden, TooLarge, Unauthenticated
+from foretell.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
 from foretell.http import idempotency, waiting
 from foretell.http.state import state
 
@@ -133,10 +133,11 @@ async def authenticate(request: Request) -> Principal | None:
 
 
 async def _authenticate_if_possible(request: Request) -> None:
-    # A browser with an expired cookie must still be able to sign in.
+    # A browser with an expired cookie must still be able to sign in, and a probe with
+    # a key must hear of health while the database is away.
     try:
         await authenticate(request)
-    except (Unauthenticated, Forbidden):
+    except (Unauthenticated, Forbidden, Unavailable):
         request.state.principal = None
 
 

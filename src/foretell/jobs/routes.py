@@ -156,7 +156,12 @@ async def retry_job(
     return job
 
 
-@routes.get("/jobs/{job_id}/events", responses=_STREAM, dependencies=_READS)
+@routes.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=_STREAM,
+    dependencies=_READS,
+)
 async def watch_job(
     job_id: str,
     user: CurrentUser,
@@ -171,7 +176,12 @@ async def watch_job(
     return _stream(events_of_job(watcher, settings.data_dir, job.id, last_event_id))
 
 
-@routes.get("/events", responses=_STREAM, dependencies=_READS)
+@routes.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses=_STREAM,
+    dependencies=_READS,
+)
 async def watch_jobs(
     user: CurrentUser, watcher: WatcherDep, last_event_id: LastEventId = None
 ) -> StreamingResponse:

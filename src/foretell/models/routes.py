@@ -233,7 +233,11 @@ async def read_schema(
     responses={
         200: {
             "description": "The file as it was uploaded.",
-            "content": {"application/octet-stream": {}},
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"}
+                }
+            },
         }
     },
     dependencies=[requires(Scope.MODELS_READ)],

@@ -6,7 +6,7 @@ from foretell.core.principal import Principal, Scope
 from foretell.http.openapi import Contributor, Document
 from foretell.models.errors import ModelVersionNotFound
 from foretell.models.row_schema import row_model
-from foretell.models.signature import OutputField, Signature
+from foretell.models.signature import InputField, OutputField, Signature
 from foretell.predictions.service import Predictions
 
 MAX_MODELS = 200
@@ -16,6 +16,7 @@ _TYPES = {
     "float": "number",
     "text": "string",
 }
+_SAMPLES: dict[str, Any] = {"boolean": False, "integer": 0, "float": 0.0, "text": ""}
 _PROBLEM = {
     "description": "Any refusal.",
     "content": {
@@ -50,7 +51,7 @@ def _operation(model: str, number: int, signature: Signature) -> dict[str, Any]:
     return {
         "tags": ["predictions"],
         "summary": f"Predict with {model} (version {number})",
-        "operationId": f"predict_{model.replace('-', '_')}",
+        "operationId": f"predict_{model}",
         "security": [{"oauth2": scopes}, {"bearer": scopes}, {"session": []}],
         "parameters": [
             {
@@ -63,7 +64,12 @@ def _operation(model: str, number: int, signature: Signature) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": body_schema(signature)}},
+            "content": {
+                "application/json": {
+                    "schema": body_schema(signature),
+                    "example": {"rows": [example_row(signature)]},
+                }
+            },
         },
         "responses": {
             "200": {
@@ -95,6 +101,17 @@ def body_schema(signature: Signature) -> dict[str, Any]:
             _object({"columns": columns, "data": data}),
         ]
     }
+
+
+def example_row(signature: Signature) -> dict[str, Any]:
+    """A row that the model takes: known values, or the least that was seen."""
+    return {field.name: _example(field) for field in signature.inputs}
+
+
+def _example(field: InputField) -> Any:
+    if field.values:
+        return field.values[0]
+    return _SAMPLES[field.type] if field.min is None else field.min
 
 
 def answer_schema(signature: Signature) -> dict[str, Any]:
