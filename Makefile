@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow check lint serve bench-quick bench-responsive requirements
+.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -20,10 +20,13 @@ demo: setup
 	$(RUN) foretell demo
 
 test: setup
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not timing"
 
 test-slow: setup
 	$(PYTEST) -m slow
+
+test-timing: setup
+	$(RUN) pytest -m timing
 
 lint: setup
 	$(RUN) ruff check src tests

@@ -24,7 +24,7 @@ async def seconds_of(identity: Identity, email: str, address: str) -> float:
     return time.perf_counter() - started
 
 
-@pytest.mark.slow
+@pytest.mark.timing
 async def test_a09_known_and_unknown_accounts_take_the_same_time(
     database: Database, clock: FakeClock
 ) -> None:
