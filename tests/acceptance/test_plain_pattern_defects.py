@@ -169,9 +169,11 @@ def test_d02_a_missing_extra_is_named_at_start(tmp_path: Path) -> None:
     assert "pip install 'foretell[mysql]'" in done.stderr
 
 
-def test_d03_a_server_without_a_model_serves(open_admin: Client) -> None:
-    assert open_admin.get("/api/models").json() == {"items": [], "next": None}
-    assert upload(open_admin, unique("d"), "a\n1\n").status_code == 201
+def test_d03_a_server_without_a_model_serves(idle_server: Server) -> None:
+    with idle_server.client(idle_server.make_admin(address("admin"))) as client:
+        assert client.get("/api/models").json() == {"items": [], "next": None}
+        assert client.get("/api/datasets").status_code == 200
+    assert idle_server.client().get("/readyz").json()["status"] == "ok"
 
 
 def test_d04_a_class_of_a_notebook_is_refused_by_name(

@@ -276,3 +276,15 @@ def test_a_json_body_without_a_name_is_neither_form_nor_file(callers):
     assert callers.editor.post("/api/datasets", json={}).status_code == 415
     assert callers.viewer.post("/api/datasets", json={}).status_code == 403
     assert callers.nobody.post("/api/datasets", json={}).status_code == 401
+
+
+def test_readers_are_named_by_e_mail(callers, people):
+    url = f"/api/datasets/{people}"
+    changed = callers.editor.patch(url, json={"readers": ["other@example.org"]})
+    assert changed.json()["readers"] == [callers.other.get("/api/me").json()["id"]]
+    assert callers.other.get(url).status_code == 200
+    unknown = callers.editor.patch(url, json={"readers": ["nobody@example.org"]})
+    assert unknown.status_code == 422
+    assert unknown.json()["errors"][0]["pointer"] == "/readers/0"
+    callers.editor.patch(url, json={"readers": []})
+    assert callers.other.get(url).status_code == 404

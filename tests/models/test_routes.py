@@ -147,7 +147,7 @@ async def test_some_names_cannot_be_aliases(running: Running, logreg, alias: str
     assert (answer.status_code, await problem(answer)) == (422, "model-alias-reserved")
 
 
-@pytest.mark.parametrize("version", [0, 2, "nope", "champion"])
+@pytest.mark.parametrize("version", [2, "nope", "champion"])
 async def test_an_alias_points_at_nothing_else(running: Running, logreg, version):
     await running.publish("iris", logreg)
     path = f"{MODELS}/iris/aliases/challenger"

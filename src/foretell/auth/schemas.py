@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from foretell.core.principal import Role
-from foretell.http.schemas import Body, Line, Reading
+from foretell.http.schemas import Body, Line, Moment, Reading
 
 # Lengths here only bound the work; the rules and their words are the service's.
 Email = Annotated[str, StringConstraints(max_length=1000)]
@@ -26,7 +26,7 @@ class UserUpdate(Body):
 
     name: Line | None = None
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: bool | None = Field(None, strict=True)
 
 
 class MeUpdate(Body):
@@ -108,7 +108,7 @@ class KeyCreate(Body):
 
     name: Line
     scopes: Annotated[list[Code], Field(min_length=1, max_length=100)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyRead(Reading):

@@ -4,17 +4,19 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from foretell.auth.dependencies import AuthServices
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
 from foretell.datasets.composing import datasets_service
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.reading import DatasetReader
 from foretell.datasets.service import DatasetsService
 from foretell.http.dependencies import Session, State
+from foretell.http.schemas import MAX_VERSION
 
 
-def get_datasets(state: State, session: Session) -> DatasetsService:
+def get_datasets(state: State, session: Session, auth: AuthServices) -> DatasetsService:
     """The datasets service in the request's unit of work."""
-    return datasets_service(state, session)
+    return datasets_service(state, session, auth.accounts.resolve_people)
 
 
 def get_importer(state: State) -> DatasetImporter:
@@ -29,7 +31,12 @@ Datasets = Annotated[DatasetsService, Depends(get_datasets)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
 Version = Annotated[
-    int | None, Query(ge=1, description="Version number; the current one by default.")
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_VERSION,
+        description="Version number; the current one by default.",
+    ),
 ]
 RowLimit = Annotated[
     int, Query(alias="limit", ge=1, le=MAX_ROWS, description="Rows per page.")

@@ -1,5 +1,6 @@
 """What a caller may say about a source file."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -8,6 +9,8 @@ from pydantic_core import from_json
 from foretell.core.columns import ColumnType
 from foretell.errors import FieldError, Invalid
 from foretell.tabular.messages import ImportOptions
+
+_PLAIN = re.compile(r"[^\r\n\x00\x80-\U0010ffff]")
 
 
 class OptionsInvalid(Invalid):
@@ -35,6 +38,13 @@ class Options(BaseModel):
     nulls: list[str] | None = Field(None, max_length=100)
     date_format: dict[str, str] = Field(default_factory=dict, max_length=10_000)
     decimal: Literal[".", ","] | None = None
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_ascii(cls, value: str | None) -> str | None:
+        if value and value not in ("tab", "\\t") and not _PLAIN.fullmatch(value):
+            raise ValueError("must be one ASCII character")
+        return value
 
     @field_validator("header")
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 
 from foretell.core.ids import slug_of
 from foretell.core.pagination import Page
@@ -27,7 +27,7 @@ from foretell.errors import Invalid
 from foretell.http.dependencies import CurrentUser, Cursor, ObjectLimit, State
 from foretell.http.listing import page_response
 from foretell.http.routing import body_limit, requires, router
-from foretell.http.schemas import ListOf
+from foretell.http.schemas import MAX_VERSION, ListOf
 from foretell.http.state import AppState
 from foretell.http.uploads import Form, Upload, UploadedFile, receive
 from foretell.jobs.schemas import JobRead
@@ -221,7 +221,10 @@ async def list_versions(
     dependencies=[requires(Scope.DATASETS_READ)],
 )
 async def read_version(
-    name: str, version: int, user: CurrentUser, datasets: Datasets
+    name: str,
+    version: Annotated[int, Path(ge=1, le=MAX_VERSION)],
+    user: CurrentUser,
+    datasets: Datasets,
 ) -> DatasetView:
     """Describe one version of a dataset."""
     return await datasets.get(user, name, version)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from foretell.core.columns import ColumnType
-from foretell.http.schemas import Body, Reading, Text
+from foretell.http.schemas import Body, Reading, Text, VersionNumber
 
 
 class ColumnRead(Reading):
@@ -57,8 +57,12 @@ class DatasetChange(Body):
 
     description: Text | None = None
     visibility: Literal["private", "everyone"] | None = None
-    readers: list[str] | None = Field(None, max_length=1000)
-    writers: list[str] | None = Field(None, max_length=1000)
+    readers: list[str] | None = Field(
+        None, max_length=1000, description="Users (id or e-mail) who may see it."
+    )
+    writers: list[str] | None = Field(
+        None, max_length=1000, description="Users (id or e-mail) who may change it."
+    )
 
     def given(self) -> dict[str, Any]:
         """The fields that were sent with a value."""
@@ -66,7 +70,7 @@ class DatasetChange(Body):
 
 
 class CurrentSet(Body):
-    version: int = Field(ge=1)
+    version: VersionNumber
 
 
 class CurrentRead(Reading):

@@ -1,6 +1,6 @@
 """What can be done with datasets: one method a use case."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -28,6 +28,8 @@ from foretell.jobs.tables import Job
 IMPORT_TASK = "datasets.import"
 REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
+# Users named by id or e-mail, and the pointer to them; gives their ids.
+People = Callable[[list[str], str], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ class DatasetsService:
         jobs: JobsService,
         clock: Clock,
         cursors: Cursors,
+        people: People | None = None,
     ) -> None:
+        self._people = people
         self._store = store
         self._jobs = jobs
         self._clock = clock
@@ -219,6 +223,7 @@ class DatasetsService:
 
         Raises:
             PreconditionFailed: `if_match` is not the current ETag.
+            PersonUnknown: A reader or writer has no account.
         """
         dataset = await self.get_writable(principal, name)
         if values.keys() - {"description"}:
@@ -227,9 +232,17 @@ class DatasetsService:
         if if_match not in (None, "*", view.etag):
             raise PreconditionFailed("The dataset was changed by someone else.")
         revision = dataset.revision if if_match not in (None, "*") else None
+        values = await self._with_people(values)
         if values and not await self._store.change(dataset, revision, values):
             raise PreconditionFailed("The dataset was changed by someone else.")
         return await self.get(principal, name)
+
+    async def _with_people(self, values: dict[str, Any]) -> dict[str, Any]:
+        """`values` with readers and writers as user ids."""
+        if self._people is None:
+            return values
+        named = values.keys() & {"readers", "writers"}
+        return values | {n: await self._people(values[n], f"/{n}") for n in named}
 
     async def set_current(self, principal: Principal, name: str, version: int) -> None:
         """Serve another version by default, until the next one is published."""

@@ -1,12 +1,22 @@
 """Bases of request and response bodies."""
 
-from typing import Annotated, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from foretell.core.ids import NAME_PATTERN
 
 T = TypeVar("T")
+MAX_VERSION = 2**31 - 1
 
 
 def _storable(text: str) -> str:
@@ -18,12 +28,31 @@ def _storable(text: str) -> str:
     return text
 
 
+def _text(value: Any) -> Any:
+    # Pydantic would read a number as seconds since 1970.
+    if not isinstance(value, str | datetime):
+        raise ValueError("is not a time in RFC 3339, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is beyond the years 1 to 9999 of UTC") from None
+
+
+Storable = Annotated[str, AfterValidator(_storable)]
+# The constraints come first: behind a validator they would see unstripped text.
 Line = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
     AfterValidator(_storable),
 ]
 Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc)]
+# `true` and "1" are no numbers, whatever Python and Pydantic think of them.
+VersionNumber = Annotated[int, Field(strict=True, ge=1, le=MAX_VERSION)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
 
 

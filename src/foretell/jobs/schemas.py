@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from foretell.http.schemas import Body, Name, Reading
+from foretell.http.schemas import Body, Moment, Name, Reading, Storable
 from foretell.jobs.registry import Task
 from foretell.jobs.tables import Job, JobState
 
@@ -22,18 +22,25 @@ class JobSubmit(Body):
         default_factory=dict, description="As the task's schema says."
     )
     queue: Name | None = None
-    priority: int = Field(0, ge=-1000, le=1000, description="Higher runs sooner.")
-    run_at: AwareDatetime | None = Field(None, description="Not before this moment.")
-    unique_key: str | None = Field(
+    priority: int = Field(
+        0, strict=True, ge=-1000, le=1000, description="Higher runs sooner."
+    )
+    run_at: Moment | None = Field(None, description="Not before this moment.")
+    unique_key: Storable | None = Field(
         None,
         min_length=1,
         max_length=200,
         description="While a job of yours with this task and key is active, the "
         "answer is that job.",
     )
-    max_attempts: int | None = Field(None, ge=1, le=100)
+    max_attempts: int | None = Field(None, strict=True, ge=1, le=100)
     timeout_s: float | None = Field(
-        None, gt=0, le=604_800, allow_inf_nan=False, description="Of one try."
+        None,
+        strict=True,
+        gt=0,
+        le=604_800,
+        allow_inf_nan=False,
+        description="Of one try.",
     )
 
 

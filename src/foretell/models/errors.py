@@ -16,6 +16,9 @@ from foretell.errors import (
 )
 from foretell.models.gate.verdict import Verdict
 
+# No name is longer, but the one that was asked for may be.
+_SHOWN = 64
+
 
 class ModelNotFound(NotFound):
     """There is no such model, or it belongs to somebody else."""
@@ -24,6 +27,7 @@ class ModelNotFound(NotFound):
     title = "No such model"
 
     def __init__(self, model: str) -> None:
+        model = model[:_SHOWN]
         super().__init__(f"There is no model {model!r} that you may see.", model=model)
 
 

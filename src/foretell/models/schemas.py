@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from foretell.http.schemas import Body, ListOf, Reading, Text
+from foretell.http.schemas import Body, ListOf, Name, Reading, Text, VersionNumber
 
-Reference = Annotated[str, StringConstraints(max_length=63)]
 MetricValue = bool | int | float | str | None
 
 
@@ -33,7 +32,7 @@ class ModelChange(Body):
 class AliasWrite(Body):
     """Where an alias shall point."""
 
-    version: int | Reference = Field(
+    version: VersionNumber | Name = Field(
         description="A number, another alias or `latest` (as it stands now)."
     )
 

@@ -1,12 +1,10 @@
 """Bodies of the predictions routes."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from foretell.http.schemas import Body, Name, Reading
-
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+from foretell.http.schemas import Body, Name, Reading, VersionNumber
 
 
 class AnswerRead(Reading):
@@ -61,11 +59,13 @@ class BatchCreate(Body):
     """Predict every row of a dataset version into a new dataset version."""
 
     dataset: Name
-    dataset_version: int | None = Field(None, ge=1, description="Default: current.")
-    version: Reference | int | None = Field(
+    dataset_version: VersionNumber | None = Field(None, description="Default: current.")
+    version: Name | VersionNumber | None = Field(
         None, description="Of the model: a number, an alias or `latest`."
     )
     output: Name = Field(description="The dataset that gets the new version.")
     include_inputs: bool = Field(
-        False, description="Keep the columns of the dataset beside the predictions."
+        False,
+        strict=True,
+        description="Keep the columns of the dataset beside the predictions.",
     )
