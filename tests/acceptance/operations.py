@@ -60,7 +60,8 @@ class Operation:
 
 def operations(client: httpx2.Client) -> list[Operation]:
     """Every operation of the static document."""
-    document = client.get("/openapi.json").json()
+    # With a credential the document also holds the models that the caller may see.
+    document = httpx2.get(client.base_url.join("/openapi.json")).json()
     return [
         Operation(method, path, item[method], _scopes(item[method]))
         for path, item in document["paths"].items()

@@ -173,7 +173,8 @@ def test_d03_a_server_without_a_model_serves(idle_server: Server) -> None:
     with idle_server.client(idle_server.make_admin(address("admin"))) as client:
         assert client.get("/api/models").json() == {"items": [], "next": None}
         assert client.get("/api/datasets").status_code == 200
-    assert idle_server.client().get("/readyz").json()["status"] == "ok"
+    with idle_server.client() as nobody:
+        assert nobody.get("/readyz").json()["status"] == "ok"
 
 
 def test_d04_a_class_of_a_notebook_is_refused_by_name(
