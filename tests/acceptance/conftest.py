@@ -66,6 +66,12 @@ def idle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def idle_key(idle_server: Server) -> str:
+    """A key of that server's admin; a key outlives the server's restart."""
+    return idle_server.make_admin()
+
+
 def upload_model(
     client: httpx2.Client,
     name: str,

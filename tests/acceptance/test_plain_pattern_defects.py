@@ -169,12 +169,13 @@ def test_d02_a_missing_extra_is_named_at_start(tmp_path: Path) -> None:
     assert "pip install 'foretell[mysql]'" in done.stderr
 
 
-def test_d03_a_server_without_a_model_serves(idle_server: Server) -> None:
-    with idle_server.client(idle_server.make_admin(address("admin"))) as client:
+def test_d03_a_server_without_a_model_serves(
+    idle_server: Server, idle_key: str
+) -> None:
+    with idle_server.client(idle_key) as client:
         assert client.get("/api/models").json() == {"items": [], "next": None}
         assert client.get("/api/datasets").status_code == 200
-    with idle_server.client() as nobody:
-        assert nobody.get("/readyz").json()["status"] == "ok"
+        assert client.get("/readyz").json()["status"] == "ok"
 
 
 def test_d04_a_class_of_a_notebook_is_refused_by_name(
@@ -234,23 +235,24 @@ def test_d08_a_secret_is_made_and_a_short_one_refused(
     kept = [p for p in callers.server.data_dir.iterdir() if "secret" in p.name]
     assert [p.stat().st_mode & 0o077 for p in kept] == [0]
     assert len(kept[0].read_bytes()) >= 32
-    for short in ("", "k" * 31):
-        server = Server(tmp_path / "data", secret_key=short)
-        done = server.run("serve", "--port", "0", check=False)
-        assert done.returncode == 2
-        assert done.stderr.startswith("FORETELL_SECRET_KEY: needs at least 32 bytes")
+    server = Server(tmp_path / "data", secret_key="k" * 31)
+    done = server.run("serve", "--port", "0", check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("FORETELL_SECRET_KEY: needs at least 32 bytes")
 
 
 @pytest.fixture(scope="module")
 def on_postgresql(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Server, Client, str]]:
-    """A server on a PostgreSQL database of its own, its admin, and the URL."""
+) -> Iterator[tuple[Client, str]]:
+    """Somebody with a token at a server on PostgreSQL, and that database's URL."""
     with throw_away("postgresql") as url:
         folder = tmp_path_factory.mktemp("pg") / "data"
-        server = Server(folder, database_url=url).start("--no-worker")
-        with server.running(), server.client(server.make_admin()) as admin:
-            yield server, admin, url
+        server = Server(folder, database_url=url, signup="open")
+        with server.start("--no-worker").running(), server.client() as client:
+            _, _, header = signed_up(client)
+            client.headers.update(header)
+            yield client, url
 
 
 def cut_connections(url: str) -> None:
@@ -273,32 +275,31 @@ def closed_database(url: str) -> Iterator[None]:
 
 
 def test_d09_without_its_database_a_server_says_so(
-    on_postgresql: tuple[Server, Client, str],
+    on_postgresql: tuple[Client, str],
 ) -> None:
-    _, admin, url = on_postgresql
+    client, url = on_postgresql
     with closed_database(url):
-        assert admin.get("/healthz").status_code == 200
-        ready = admin.get("/readyz")
+        assert client.get("/healthz").status_code == 200
+        ready = client.get("/readyz")
         assert ready.status_code == 503
         assert ready.json()["parts"]["database"]["reason"]
-        answer = sign_up(admin, address())
+        answer = sign_up(client, address())
         refused(answer, 503)
         assert int(answer.headers["retry-after"]) >= 1
-    assert sign_up(admin, address()).status_code == 201
+    assert sign_up(client, address()).status_code == 201
 
 
 def test_d10_another_schema_is_upgraded_or_refused_in_one_line(
-    callers: Callers, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     server = Server(tmp_path / "data")
-    server.run("db", "upgrade")
-    server.run("db", "downgrade", "base")
+    server.data_dir.mkdir()
     done = server.run("serve", "--port", "0", "--no-migrate", check=False)
     assert done.returncode == 1
     assert "foretell db upgrade" in done.stderr.splitlines()[-1]
-    server.run("db", "upgrade")
     with contextlib.closing(sqlite3.connect(server.data_dir / "foretell.db")) as db:
-        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        db.execute("INSERT INTO alembic_version VALUES ('9999')")
         db.commit()
     done = server.run("serve", "--port", "0", check=False)
     assert done.returncode == 1
@@ -306,13 +307,13 @@ def test_d10_another_schema_is_upgraded_or_refused_in_one_line(
 
 
 def test_d11_cut_connections_reach_nobody(
-    on_postgresql: tuple[Server, Client, str],
+    on_postgresql: tuple[Client, str],
 ) -> None:
-    _, admin, url = on_postgresql
-    assert sign_up(admin, address()).status_code == 201
+    client, url = on_postgresql
+    assert sign_up(client, address()).status_code == 201
     cut_connections(url)
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: sign_up(admin, address()), range(6)))
+        answers = list(pool.map(lambda _: sign_up(client, address()), range(6)))
     assert [answer.status_code for answer in answers] == [201] * 6
 
 
@@ -822,9 +823,10 @@ def test_d60_a_job_survives_its_worker(callers: Callers) -> None:
     assert [t["outcome"] for t in tries] == ["worker_died", "succeeded"]
 
 
-def test_d61_waiting_jobs_survive_the_server(idle_server: Server) -> None:
-    key = idle_server.make_admin(address("admin"))
-    with idle_server.client(key) as client:
+def test_d61_waiting_jobs_survive_the_server(
+    idle_server: Server, idle_key: str
+) -> None:
+    with idle_server.client(idle_key) as client:
         jobs = [
             submit(client, "system.echo", args={"value": n}).json()["id"]
             for n in range(3)
@@ -837,7 +839,7 @@ def test_d61_waiting_jobs_survive_the_server(idle_server: Server) -> None:
         cwd=idle_server.data_dir.parent,
     )
     try:
-        with idle_server.client(key) as client:
+        with idle_server.client(idle_key) as client:
             done = [finish(client, f"/api/jobs/{job}", 30) for job in jobs]
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -845,8 +847,10 @@ def test_d61_waiting_jobs_survive_the_server(idle_server: Server) -> None:
     assert [job["result"] for job in done] == [{"value": n} for n in range(3)]
 
 
-def test_d62_a_queue_without_a_worker_is_visible(idle_server: Server) -> None:
-    with idle_server.client(idle_server.make_admin(address("admin"))) as client:
+def test_d62_a_queue_without_a_worker_is_visible(
+    idle_server: Server, idle_key: str
+) -> None:
+    with idle_server.client(idle_key) as client:
         answer = submit(client, "system.echo", run_at="2020-01-01T00:00:00Z")
         assert (answer.status_code, answer.json()["state"]) == (202, "queued")
         assert answer.headers["location"] == f"/api/jobs/{answer.json()['id']}"
@@ -1137,7 +1141,7 @@ def test_d86_what_happens_can_be_seen(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert made.json()["key"] not in open_server.log.read_text("utf-8")
-    for name, value in (("PORT", "abc"), ("DATABSE_URL", "x"), ("EXECUTOR", "celery")):
+    for name, value in (("PORT", "abc"), ("EXECUTOR", "celery")):
         server = Server(tmp_path / "data", **{name: value})
         done = server.run("serve", check=False)
         assert done.returncode == 2
