@@ -823,6 +823,7 @@ def test_d60_a_job_survives_its_worker(callers: Callers) -> None:
     assert [t["outcome"] for t in tries] == ["worker_died", "succeeded"]
 
 
+@pytest.mark.slow
 def test_d61_waiting_jobs_survive_the_server(
     idle_server: Server, idle_key: str
 ) -> None:
