@@ -14,7 +14,8 @@ from foretell.core.db import UtcDateTime
 
 revision: str = "0001"
 down_revision: str | Sequence[str] | None = None
-branch_labels: str | Sequence[str] | None = None
+# Extensions have branches of their own and depend on this one.
+branch_labels: str | Sequence[str] | None = ("foretell",)
 depends_on: str | Sequence[str] | None = None
 
 
