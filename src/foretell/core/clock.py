@@ -1,6 +1,5 @@
 """The clock as a port, so that tests move time instead of sleeping."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -31,8 +30,3 @@ class FakeClock:
         """Move forward by `timedelta(**by)` and return the new time."""
         self._now += timedelta(**by)
         return self._now
-
-
-def epoch_seconds() -> float:
-    """Unix time in seconds, for file names and rate windows."""
-    return time.time()
