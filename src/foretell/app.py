@@ -20,8 +20,9 @@ from foretell.composition import (
 )
 from foretell.core import idempotency, schema
 from foretell.core.clock import SystemClock
-from foretell.core.db import Database, DatabaseUnavailable
+from foretell.core.db import Database
 from foretell.core.logs import get_logger
+from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
@@ -118,7 +119,11 @@ def create_app(
 
 def build_state(settings: Settings) -> AppState:
     """The parts of an API process. Opens no connection yet."""
-    database = Database(settings.database_address)
+    database = Database(
+        settings.database_address,
+        pool_size=settings.database_pool_size,
+        pool_timeout_seconds=settings.database_pool_timeout,
+    )
     clock = SystemClock()
     secret = load_secret(settings)
     identity = open_identity(
