@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Numeric, String, Table, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from foretell.core.db import Base, table_options
-from foretell.resources.description import describe
+from foretell.resources.describing import describe
 from foretell.resources.model import Resource
 
 

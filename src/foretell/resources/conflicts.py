@@ -77,10 +77,10 @@ def _unique_columns(error: DBAPIError, table: Table) -> tuple[str, ...]:
 def _columns_of(name: str, table: Table) -> tuple[str, ...]:
     if name == "PRIMARY":
         return tuple(column.name for column in table.primary_key.columns)
-    for item in (*table.constraints, *table.indexes):
+    items: list[Any] = [*table.constraints, *table.indexes]
+    for item in items:
         if item.name == name:
-            columns: Any = getattr(item, "columns", ())
-            return tuple(column.name for column in columns)
+            return tuple(column.name for column in getattr(item, "columns", ()))
     return ()
 
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from foretell.core.clock import SystemClock
 from foretell.core.db import Base
 from foretell.core.ids import new_id
+from foretell.core.names import plural, snake_case
 from foretell.migrations import table_modules
 from foretell.resources.errors import ResourceDeclarationError
-from foretell.resources.names import plural, snake_case
 from foretell.resources.types import make_portable
 
 OWNER = "owner_id"

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field, create_model
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_OBJECTS
 from foretell.expressions.sqlalchemy_compiler import SUBSET
 from foretell.resources.description import PARAMETERS, ResourceDescription
-from foretell.resources.schemas import filters_schema, given
+from foretell.resources.schemas import filters_schema
+from foretell.resources.writing import given
 
 
 @dataclass(frozen=True, slots=True)

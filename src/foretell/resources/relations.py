@@ -58,7 +58,7 @@ def _relation(
         return None
     if item.direction is RelationshipDirection.MANYTOMANY:
         return None
-    pairs = list(item.local_remote_pairs or ())
+    pairs: list[Any] = list(item.local_remote_pairs or ())
     if len(pairs) != 1:
         return None
     return Relation(

@@ -235,14 +235,3 @@ def _model(
 def _is_reserved(name: str) -> bool:
     # Pydantic keeps these for itself.
     return name.startswith(("_", "model_")) or hasattr(BaseModel, name)
-
-
-def given(body: BaseModel, *, with_defaults: bool = False) -> dict[str, Any]:
-    """The values that a body holds, by column name.
-
-    Args:
-        with_defaults: Take what the schema itself fills in, too.
-    """
-    fields = type(body).model_fields
-    names = fields if with_defaults else body.model_fields_set
-    return {fields[n].alias or n: getattr(body, n) for n in fields if n in names}

@@ -11,7 +11,6 @@ from foretell.core.ids import new_id
 from foretell.resources.columns import Kind, ResourceColumn
 from foretell.resources.description import ResourceDescription
 from foretell.resources.model import OWNER
-from foretell.resources.schemas import given
 
 CREATED, UPDATED, VERSION = "created_at", "updated_at", "version"
 
@@ -23,6 +22,17 @@ def values_of(
     by_model = is_new and description.creates_by_model
     sent = given(body, with_defaults=by_model)
     return {name: value for name, value in sent.items() if name in description.by_name}
+
+
+def given(body: BaseModel, *, with_defaults: bool = False) -> dict[str, Any]:
+    """The values that a body holds, by column name.
+
+    Args:
+        with_defaults: Take what the schema itself fills in, too.
+    """
+    fields = type(body).model_fields
+    names = fields if with_defaults else body.model_fields_set
+    return {fields[n].alias or n: getattr(body, n) for n in fields if n in names}
 
 
 def completed(
