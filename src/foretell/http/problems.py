@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette._utils import get_route_path
 
 from foretell.core.logs import get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX, FieldError, ForetellError
@@ -110,7 +111,7 @@ def problem_response(request: Request, error: ForetellError) -> Response:
 
 def _render(request: Request, problem: Problem) -> Response:
     renderers: Renderers = request.app.state.renderers
-    return renderers.find(request.scope["path"])(request, problem)
+    return renderers.find(get_route_path(request.scope))(request, problem)
 
 
 async def on_foretell_error(request: Request, error: Exception) -> Response:
