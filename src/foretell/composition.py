@@ -17,8 +17,8 @@ from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import configure_logs
 from foretell.core.pagination import Cursors
-from foretell.core.permissions import Permissions
 from foretell.core.parts import Parts
+from foretell.core.permissions import Permissions
 from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch

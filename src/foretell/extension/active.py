@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Table
 
+from foretell.core.branches import Branch
 from foretell.core.db import Base
 from foretell.core.permissions import DeclaredScope, Permissions
 from foretell.core.principal import Role
-from foretell.core.branches import Branch
 from foretell.extension.definition import OWNER_KEY, Extension
 from foretell.extension.errors import ExtensionInvalid
 from foretell.jobs.registry import TaskRegistry

@@ -19,7 +19,6 @@ RESERVED = (
 )
 
 
-
 class Claims:
     """Paths and who has them."""
 

@@ -132,10 +132,12 @@ class Extension:
             options: Fields of `foretell.jobs.registry.Task`: `max_attempts`,
                 `timeout_seconds`, `scope`, `guard`, `queue`, `is_exposed`, …
         """
-        if function is None:
-            return lambda given: self.task(given, name=name, **options)
-        full = f"{self.name}.{name or function.__name__}"
-        return self.tasks.task(full, **options)(function)
+
+        def register(function: Function) -> Function:
+            full = f"{self.name}.{name or function.__name__}"
+            return self.tasks.task(full, **options)(function)
+
+        return register if function is None else register(function)
 
     # --- tables ---------------------------------------------------------------
 
@@ -152,23 +154,24 @@ class Extension:
             options: Of `foretell.resources.description.describe`: `path`, `owned`,
                 `expand`, `readable_by`, …
         """
-        if model is None:
-            return lambda given: self.resource(given, **options)
-        describe = import_module("foretell.resources.description").describe
-        if self.has_own_prefix:
-            options.setdefault("prefix", self.prefix)
-        self.table(model)
-        self.resources.append(describe(model, **options))
-        return model
+
+        def register(model: Model) -> Model:
+            from foretell.resources.description import describe
+
+            if self.has_own_prefix:
+                options.setdefault("prefix", self.prefix)
+            self.table(model)
+            self.resources.append(describe(model, **options))
+            return model
+
+        return register if model is None else register(model)
 
     def table(self, table: AnyTable, /) -> AnyTable:
         """Count a model or table without an API of its own among its migrations.
 
         Models in the package of the extension's module need no word: they are its.
         """
-        found: Any = (
-            table if isinstance(table, Table) else getattr(table, "__table__")
-        )  # noqa: B009
+        found: Any = table if isinstance(table, Table) else table.__table__
         owner = found.info.setdefault(OWNER_KEY, self.name)
         if owner != self.name:
             raise ExtensionInvalid(

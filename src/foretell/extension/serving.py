@@ -8,9 +8,6 @@ documented like a built-in one.
 
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib import import_module
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -73,7 +70,8 @@ def _routers(extension: Extension) -> Iterator[APIRouter]:
     if "router" in vars(extension):
         yield _checked_router(extension)
     if extension.resources:
-        resource_router = import_module("foretell.resources.routes").resource_router
+        from foretell.resources.routes import resource_router
+
         for description in extension.resources:
             yield resource_router(description)
 
@@ -101,13 +99,10 @@ def _remade(context: RouteContext, route: APIRoute, prefix: str) -> ScopedRoute:
             if security_of(route.requirement).get(key) != value
         }
     path = f"{prefix}{context.path}"
-    made = _checked_class(type(route))
-    remade: ScopedRoute = made(path, context.endpoint, **options)
-    return remade
+    return _checked_class(type(route))(path, context.endpoint, **options)
 
 
-@cache
-def _checked_class(kind: type[APIRoute]) -> type[Any]:
+def _checked_class(kind: type[APIRoute]) -> type[ScopedRoute]:
     """`ExtensionRoute`, with what a team's own route class does behind the check."""
     if kind in (APIRoute, ScopedRoute):
         return ExtensionRoute

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette._utils import get_route_path
 
 from foretell.core.logs import get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX, FieldError, ForetellError

@@ -4,15 +4,23 @@ import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    ParamSpec,
+    TypedDict,
+    Unpack,
+    overload,
+)
 
 from pydantic import BaseModel
 
 from foretell.core.principal import Principal
 from foretell.jobs.context import JobContext
+from foretell.jobs.registry import Task
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.service import JobsService
-from foretell.jobs.registry import Task
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
