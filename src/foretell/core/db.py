@@ -34,11 +34,13 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import JSON, Text
 
 from foretell.core.gate import Gate
 from foretell.core.outages import demanding_an_answer, sqlstate_of
 from foretell.core.pool import GatedPool, keep_fresh, read_again_when_cut
+from foretell.core.slow_queries import SlowQueries
 from foretell.settings import SettingsError
 
 NAMING_CONVENTION = {
@@ -50,6 +52,8 @@ NAMING_CONVENTION = {
 }
 _POSTGRESQL_UNIQUE = "23505"
 _MYSQL_UNIQUE = 1062
+# A reader needs neither BEGIN nor ROLLBACK, which are round trips.
+_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 _DRIVER_EXTRAS = {"asyncpg": "postgres", "asyncmy": "mysql", "aiomysql": "mysql"}
 
 
@@ -132,27 +136,36 @@ class Database:
         url: SQLAlchemy URL with an async driver.
         pool_size: Connections for reading, and as many for writing.
         pool_timeout_seconds: Wait for a free connection before answering 503.
+        slow_query_seconds: Log statements that take longer; 0 logs none.
 
     Attributes:
         engine: The engine of the units of work.
         reading_engine: The engine of the readers, in autocommit.
+        slow_queries: The log of slow statements, if there is one.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, pool_timeout_seconds: float = 5.0
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        pool_timeout_seconds: float = 5.0,
+        slow_query_seconds: float = 0.0,
     ) -> None:
         writers = 1 if url.startswith("sqlite") else pool_size
-        self.engine = _make_engine(url, writers, pool_timeout_seconds)
-        self.reading_engine = _make_engine(
-            url,
-            pool_size,
-            pool_timeout_seconds,
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
+        self.engine = _pooled(url, writers, pool_timeout_seconds)
+        self.reading_engine = _pooled(
+            url, pool_size, pool_timeout_seconds, **_AUTOCOMMIT
         )
         self.dialect = self.engine.dialect.name
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "begin", _begin)
+        self.slow_queries: SlowQueries | None = None
+        if slow_query_seconds:
+            explaining = _make_engine(url, poolclass=NullPool, **_AUTOCOMMIT)
+            self.slow_queries = SlowQueries(explaining, slow_query_seconds)
+            self.slow_queries.watch(self.engine.sync_engine)
+            self.slow_queries.watch(self.reading_engine.sync_engine)
         self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(
             self.reading_engine,
@@ -200,6 +213,8 @@ class Database:
         )
 
     async def close(self) -> None:
+        if self.slow_queries is not None:
+            await self.slow_queries.close()
         await self.reading_engine.dispose()
         await self.engine.dispose()
 
@@ -225,19 +240,23 @@ def is_unique_violation(error: IntegrityError) -> bool:
     return False
 
 
-def _make_engine(
-    url: str, pool_size: int, pool_timeout: float, **options: Any
-) -> AsyncEngine:
+def _pooled(url: str, size: int, timeout: float, **options: Any) -> AsyncEngine:
+    engine = _make_engine(
+        url,
+        poolclass=GatedPool,
+        pool_size=size,
+        max_overflow=0,  # what goes over the size is closed after each use
+        pool_timeout=timeout,
+        **options,
+    )
+    if engine.dialect.name != "sqlite":
+        keep_fresh(engine.sync_engine, is_for_reading=bool(options))
+    return engine
+
+
+def _make_engine(url: str, **options: Any) -> AsyncEngine:
     try:
-        engine = create_async_engine(
-            url,
-            poolclass=GatedPool,
-            pool_size=pool_size,
-            max_overflow=0,  # what goes over the size is closed after each use
-            pool_timeout=pool_timeout,
-            connect_args=_connect_args(url),
-            **options,
-        )
+        engine = create_async_engine(url, connect_args=_connect_args(url), **options)
     except ModuleNotFoundError as error:
         raise SettingsError(_missing_driver(error.name or "driver")) from error
     except NoSuchModuleError as error:
@@ -246,8 +265,6 @@ def _make_engine(
         ) from error
     if url.startswith("sqlite"):
         event.listen(engine.sync_engine, "connect", _set_pragmas)
-    else:
-        keep_fresh(engine.sync_engine)
     return engine
 
 
