@@ -46,7 +46,7 @@ def is_servable(description: ResourceDescription) -> bool:
     """Whether the fast path can serve a resource: nothing of the user's own code
     takes part, and no type is one that only SQLAlchemy can convert."""
     return description.is_plain and all(
-        isinstance(column.column.type, UtcDateTime | _KNOWN)
+        isinstance(column.column.type, (UtcDateTime, *_KNOWN))
         for column in description.columns
     )
 
