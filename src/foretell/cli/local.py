@@ -14,11 +14,9 @@ from foretell.composition import open_identity
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 from foretell.core.secret import load_secret
 from foretell.settings import Settings, load_settings
-
-__all__ = ["LocalServer", "cli_principal", "opened", "principal_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,17 @@ class LocalServer:
     settings: Settings
     database: Database
     identity: Identity
+
+    @property
+    def operator(self) -> Principal:
+        """Whoever has the data directory."""
+        return cli_principal(self.identity.options.permissions)
+
+    def principal_of(self, user: User) -> Principal:
+        """A user as the caller of a command on the server's own machine."""
+        role = Role(user.role)
+        scopes = self.identity.options.permissions.scopes_of(role)
+        return Principal(user.id, user.email, role, scopes, "cli")
 
 
 @asynccontextmanager
@@ -44,9 +53,3 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[LocalServer]
     finally:
         await identity.close()
         await database.close()
-
-
-def principal_of(user: User) -> Principal:
-    """A user as the caller of a command on the server's own machine."""
-    role = Role(user.role)
-    return Principal(user.id, user.email, role, scopes_of(role), "cli")

@@ -15,7 +15,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from foretell.core.db import Base, Database, demanding_an_answer
+from foretell.core.db import Base, Database
+from foretell.core.outages import demanding_an_answer
 from foretell.errors import Conflict
 
 _LOCK = 0x466F726574656C6C % (1 << 62)
