@@ -3,6 +3,8 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.parts import Parts
+from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.reading import DatasetReader
 from foretell.datasets.service import DatasetsService, People
 from foretell.datasets.store import DatasetStore
 from foretell.jobs.composing import jobs_service
@@ -17,5 +19,7 @@ def datasets_service(
         jobs_service(parts, session),
         parts.clock,
         parts.cursors,
-        people,
+        importer=parts.port(DatasetImporter),
+        reader=parts.port(DatasetReader),
+        people=people,
     )

@@ -1,7 +1,7 @@
 """What a caller may say about a source file."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
@@ -23,7 +23,8 @@ class Options(BaseModel):
     """How to read a source file; what is not said is found out.
 
     `header` is true, false or the line (from 1) that holds the column names; cells
-    of a column in `types` that do not fit put their row among the rejects.
+    of a column in `types` that do not fit put their row among the rejects; a file
+    without the `required` columns is refused, whatever letter case it writes them in.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,6 +39,9 @@ class Options(BaseModel):
     nulls: list[str] | None = Field(None, max_length=100)
     date_format: dict[str, str] = Field(default_factory=dict, max_length=10_000)
     decimal: Literal[".", ","] | None = None
+    required: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+        default_factory=list, max_length=1_000
+    )
 
     @field_validator("delimiter", "quote")
     @classmethod

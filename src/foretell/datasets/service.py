@@ -1,9 +1,10 @@
 """What can be done with datasets: one method a use case."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
 from foretell.core.clock import Clock
@@ -18,7 +19,10 @@ from foretell.datasets.errors import (
     DatasetVersionGone,
     DatasetVersionNotFound,
 )
+from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.options import Options
+from foretell.datasets.query import Selection
+from foretell.datasets.reading import DatasetReader, columns_of
 from foretell.datasets.store import DatasetStore, new_version
 from foretell.datasets.tables import Dataset, DatasetVersion
 from foretell.errors import Forbidden, PreconditionFailed
@@ -30,6 +34,19 @@ REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
 # Users named by id or e-mail, and the pointer to them; gives their ids.
 People = Callable[[list[str], str], Awaitable[list[str]]]
+
+
+class ReceivedFile(Protocol):
+    """A file that has arrived and lies on disk until the request ends."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +114,13 @@ class DatasetsService:
         jobs: JobsService,
         clock: Clock,
         cursors: Cursors,
+        *,
+        importer: DatasetImporter,
+        reader: DatasetReader,
         people: People | None = None,
     ) -> None:
+        self._importer = importer
+        self._reader = reader
         self._people = people
         self._store = store
         self._jobs = jobs
@@ -106,18 +128,85 @@ class DatasetsService:
         self._cursors = cursors
 
     async def create(
-        self, principal: Principal, name: str, source: SourceFile, options: Options
+        self,
+        principal: Principal,
+        name: str,
+        source: SourceFile,
+        options: Options,
+        *,
+        target: str | None = None,
     ) -> Job:
         """Reserve a name and start the import of its first version.
+
+        Args:
+            target: Path of what the caller is to get in the end; the dataset itself
+                by default.
 
         Raises:
             DatasetNameTaken: Another dataset, or a running import, has the name.
         """
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
         await self.reserve(principal, name)
-        job = await self._submit_import(principal, name, source, options, "replace")
+        job = await self._submit_import(
+            principal, name, source, options, "replace", target
+        )
         await self._hold(name, job)
         return job
+
+    async def import_file(
+        self,
+        principal: Principal,
+        name: str,
+        file: ReceivedFile,
+        *,
+        target: str | None = None,
+        **options: Any,
+    ) -> Job:
+        """Keep a received file and start its import as a new dataset.
+
+        Args:
+            options: Import options: `required`, `types`, `encoding`, …
+        """
+        source = await self._importer.keep_source(
+            file.path, file.sha256, file.bytes, file.filename
+        )
+        return await self.create(
+            principal, name, source, Options(**options), target=target
+        )
+
+    async def count(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        version: int | None = None,
+        where: str | None = None,
+        derive: Mapping[str, str] | None = None,
+    ) -> int:
+        """Rows for which a condition is true.
+
+        Args:
+            derive: Columns to compute first, as expressions by name; the condition
+                sees them in the place of stored ones.
+        """
+        view = await self.get(principal, name, version)
+        asked = Selection.of(columns_of(view.shown), where, derive)
+        return await self._reader.count(view.shown, asked.where, asked.derived)
+
+    async def profile(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        version: int | None = None,
+        where: str | None = None,
+        derive: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Figures of each column: `{dataset, version, rows, columns}`."""
+        view = await self.get(principal, name, version)
+        asked = Selection.of(columns_of(view.shown), where, derive)
+        found = await self._reader.profile(view.shown, asked.where, asked.derived)
+        return {"dataset": name, "version": view.version, **found}
 
     async def add_version(
         self,
@@ -318,6 +407,7 @@ class DatasetsService:
         source: SourceFile,
         options: Options,
         mode: Mode,
+        target: str | None = None,
     ) -> Job:
         dataset = await self._store.find_any(name)
         if dataset is None:
@@ -333,7 +423,7 @@ class DatasetsService:
             IMPORT_TASK,
             args,
             owner_id=principal.user_id,
-            target=f"/api/datasets/{name}",
+            target=target or f"/api/datasets/{name}",
         )
 
     async def _hold(self, name: str, job: Job) -> None:

@@ -45,8 +45,16 @@ class _Requirement(_Declaration):
 
 
 class _BodyLimit(_Declaration):
-    def __init__(self, limit: int | str) -> None:
+    def __init__(
+        self, limit: int | str, document: dict[str, Any] | None = None
+    ) -> None:
         self.limit = limit
+        self.document = document or {}
+
+
+class _Patience(_Declaration):
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
 
 
 def requires(*scopes: Scope) -> params.Depends:
@@ -61,6 +69,44 @@ public = params.Depends(_Requirement((), is_public=True))
 def body_limit(limit: int | str) -> params.Depends:
     """Declare the largest body in bytes, or the setting that holds it."""
     return params.Depends(_BodyLimit(limit))
+
+
+takes_file = params.Depends(
+    _BodyLimit(
+        "max_upload_bytes",
+        {
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["file"],
+                            "properties": {
+                                "file": {"type": "string", "format": "binary"}
+                            },
+                        }
+                    },
+                    "application/octet-stream": {
+                        "schema": {"type": "string", "format": "binary"}
+                    },
+                },
+            }
+        },
+    )
+)
+"""Declares that the body is a file, in a form or alone; `MAX_UPLOAD_BYTES` holds. The
+route gets it as `TableFile`."""
+
+
+def answers_finished(seconds: int) -> params.Depends:
+    """Declare that the route waits for its job, at most so long, where the caller
+    does not say `Prefer: wait`.
+
+    The route answers 202 with `Location` of the job, as `accepted` does; the caller
+    gets, with 200, what a GET of the job's target gives.
+    """
+    return params.Depends(_Patience(seconds))
 
 
 def router(prefix: str = "", *, tags: Sequence[str] = ()) -> APIRouter:
@@ -81,8 +127,12 @@ class ScopedRoute(APIRoute):
         self.requirement = requirements[0]
         limits = [d.limit for d in declared if isinstance(d, _BodyLimit)]
         self.body_limit: int | str = limits[0] if limits else DEFAULT_BODY_BYTES
-        kwargs["openapi_extra"] = _security(self.requirement) | (
-            kwargs.get("openapi_extra") or {}
+        self.patience = sum(d.seconds for d in declared if isinstance(d, _Patience))
+        documents = [d.document for d in declared if isinstance(d, _BodyLimit)]
+        kwargs["openapi_extra"] = (
+            _security(self.requirement)
+            | (documents[0] if documents else {})
+            | (kwargs.get("openapi_extra") or {})
         )
         super().__init__(path, endpoint, **kwargs)
 
@@ -101,7 +151,8 @@ class ScopedRoute(APIRoute):
             limit_body(request, self._limit_of(request))
             if request.method != "POST":
                 return await inner(request)
-            return await waiting.finish(request, await idempotency.once(request, inner))
+            answered = await idempotency.once(request, inner)
+            return await waiting.finish(request, answered, patience=self.patience)
 
         return handle
 
