@@ -16,6 +16,7 @@ from foretell.core.clock import SystemClock
 from foretell.core.db import Database
 from foretell.core.principal import Principal, Role
 from foretell.core.secret import load_secret
+from foretell.extension.discovery import found
 from foretell.settings import Settings, load_settings
 
 
@@ -46,9 +47,12 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[LocalServer]
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
     database = Database(settings.database_address, pool_size=2)
-    identity = open_identity(database, settings, SystemClock(), secret)
+    extensions = found(settings)
+    identity = open_identity(
+        database, settings, SystemClock(), secret, extensions.permissions()
+    )
     try:
-        await schema.upgrade(database)
+        await schema.upgrade(database, branches=extensions.branches())
         yield LocalServer(settings, database, identity)
     finally:
         await identity.close()
