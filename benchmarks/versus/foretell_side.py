@@ -38,6 +38,7 @@ class ForetellSide(Side):
             trusted_proxies="127.0.0.1",
             cors_origins=FRONT_END,
             default_model="binary",
+            app="five_patterns.app:app",
         )
         self.server.environment["PYTHONPATH"] = str(EXAMPLES)
         self._key = ""

@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
 from foretell.core.clock import Clock
@@ -19,7 +18,6 @@ from foretell.datasets.errors import (
     DatasetVersionGone,
     DatasetVersionNotFound,
 )
-from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.options import Options
 from foretell.datasets.query import Selection
 from foretell.datasets.reading import DatasetReader, columns_of
@@ -34,19 +32,6 @@ REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
 # Users named by id or e-mail, and the pointer to them; gives their ids.
 People = Callable[[list[str], str], Awaitable[list[str]]]
-
-
-class ReceivedFile(Protocol):
-    """A file that has arrived and lies on disk until the request ends."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def filename(self) -> str: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +99,9 @@ class DatasetsService:
         jobs: JobsService,
         clock: Clock,
         cursors: Cursors,
-        *,
-        importer: DatasetImporter,
         reader: DatasetReader,
         people: People | None = None,
     ) -> None:
-        self._importer = importer
         self._reader = reader
         self._people = people
         self._store = store
@@ -152,27 +134,6 @@ class DatasetsService:
         )
         await self._hold(name, job)
         return job
-
-    async def import_file(
-        self,
-        principal: Principal,
-        name: str,
-        file: ReceivedFile,
-        *,
-        target: str | None = None,
-        **options: Any,
-    ) -> Job:
-        """Keep a received file and start its import as a new dataset.
-
-        Args:
-            options: Import options: `required`, `types`, `encoding`, …
-        """
-        source = await self._importer.keep_source(
-            file.path, file.sha256, file.bytes, file.filename
-        )
-        return await self.create(
-            principal, name, source, Options(**options), target=target
-        )
 
     async def count(
         self,
