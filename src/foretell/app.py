@@ -15,13 +15,14 @@ from foretell.auth.oauth import render_oauth_problem
 from foretell.composition import (
     WORKER,
     open_blobs,
+    open_database,
     open_identity,
     provide_ports,
 )
 from foretell.core import idempotency, schema
 from foretell.core.clock import Clock, SystemClock
-from foretell.core.db import Database, DatabaseUnavailable
 from foretell.core.logs import get_logger
+from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
@@ -130,7 +131,7 @@ def build_state(
     settings: Settings, extensions: Extensions, clock: Clock | None = None
 ) -> AppState:
     """The parts of an API process. Opens no connection yet."""
-    database = Database(settings.database_address)
+    database = open_database(settings, pool_size=settings.database_pool_size)
     clock = clock or SystemClock()
     secret = load_secret(settings)
     permissions = extensions.permissions()

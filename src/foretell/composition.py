@@ -61,6 +61,16 @@ def registry(extensions: Extensions) -> TaskRegistry:
     )
 
 
+def open_database(settings: Settings, *, pool_size: int) -> Database:
+    """The database that the settings name. Opens no connection yet."""
+    return Database(
+        settings.database_address,
+        pool_size=pool_size,
+        pool_timeout_seconds=settings.database_pool_timeout,
+        slow_query_seconds=settings.slow_query_ms / 1000,
+    )
+
+
 def open_blobs(settings: Settings) -> BlobStore:
     """The blob store that the settings name."""
     url = settings.storage_url or f"file://{settings.data_dir.resolve() / 'blobs'}"
@@ -154,7 +164,7 @@ def worker_composition() -> Composition:
 
     return Composition(
         registry=registry(extensions),
-        make_database=lambda: Database(settings.database_address, pool_size=2),
+        make_database=lambda: open_database(settings, pool_size=2),
         data_dir=settings.data_dir,
         principal_of=principal_of,
         services=open_services,

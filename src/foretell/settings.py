@@ -94,6 +94,19 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="Own database; SQLite in DATA_DIR when not set."
     )
+    database_pool_size: int = Field(
+        5,
+        ge=1,
+        le=500,
+        description="Connections of one server process for reading, and as many "
+        "for writing (SQLite: one).",
+    )
+    database_pool_timeout: float = Field(
+        5.0, gt=0, le=60, description="Seconds to wait for one before answering 503."
+    )
+    slow_query_ms: int = Field(
+        500, ge=0, description="Log statements that take longer; 0 logs none."
+    )
     storage_url: str | None = Field(
         None, description="Where files are kept; DATA_DIR when not set."
     )

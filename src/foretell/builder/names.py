@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from foretell.builder.errors import NameRefused
-from foretell.resources.names import plural, snake_case
+from foretell.core.names import plural, snake_case
 
 MAX_LENGTH = 60  # what is left of PostgreSQL's 63 letters for a plural
 _WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

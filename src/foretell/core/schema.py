@@ -17,8 +17,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from foretell.core.branches import BASE_LABEL, Branch, Branches
-from foretell.core.db import Base, Database, demanding_an_answer
+from foretell.core.db import Base, Database
 from foretell.core.migration_scripts import config_of, is_own, scripts_of
+from foretell.core.outages import demanding_an_answer
 from foretell.core.schema_errors import (
     MigrationMissing,
     MigrationRefused,

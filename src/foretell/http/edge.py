@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from foretell.core.logs import get_logger
+from foretell.core.logs import bind_to_lines, get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
@@ -165,6 +165,8 @@ class Edge(FastAPI):
                 if fast_path.claims(scope):
                     await fast_path(scope, receive, send)
                     return
+        # For lines that are logged below HTTP.
+        bind_to_lines(request_id=scope["state"]["request_id"])
         await self._compressed(scope, receive, send)
 
     def _inspect(self, scope: Scope) -> tuple[Refusal | None, str]:
