@@ -14,7 +14,9 @@ from foretell.builder.errors import MigrationFailed
 from foretell.builder.rendering import Files
 from foretell.settings import PREFIX
 
+_MODULE = "foretell.builder.autogenerate"
 _SECONDS = 120
+_LINES = 6
 
 
 def migrations_of(package: str, files: Files, message: str) -> Files:
@@ -29,9 +31,7 @@ def migrations_of(package: str, files: Files, message: str) -> Files:
             there = project / path
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_text(text, "utf-8")
-        data = Path(folder, "data")
-        _run(project, data, "upgrade")
-        _run(project, data, "revision", "-m", message)
+        _autogenerate(project, package, message, f"{folder}/throw-away.db")
         versions = PurePosixPath(package, "migrations")
         return {
             versions / file.name: file.read_text("utf-8")
@@ -40,13 +40,14 @@ def migrations_of(package: str, files: Files, message: str) -> Files:
         }
 
 
-def _run(project: Path, data: Path, *words: str) -> None:
+def _autogenerate(project: Path, package: str, message: str, database: str) -> None:
     # The settings of whoever generates are not the project's: its database least.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-    done = subprocess.run(  # noqa: S603 - our own command on our own files
-        [sys.executable, "-m", "foretell", "db", *words],
+    url = f"sqlite+aiosqlite:///{database}"
+    done = subprocess.run(  # noqa: S603 - our own module on files of our own
+        [sys.executable, "-m", _MODULE, package, message, url],
         cwd=project,
-        env=kept | {f"{PREFIX}DATA_DIR": str(data), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=kept | {"PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -54,4 +55,9 @@ def _run(project: Path, data: Path, *words: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise MigrationFailed((done.stderr or done.stdout).strip()[-2000:])
+        raise MigrationFailed(_end_of(done.stderr or done.stdout))
+
+
+def _end_of(output: str) -> str:
+    """The error itself, of a traceback too."""
+    return "\n".join(output.strip().splitlines()[-_LINES:])

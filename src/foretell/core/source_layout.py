@@ -103,6 +103,9 @@ def _layout(
         yield line
     elif is_body and (commas := _commas(words)):
         yield from _by_commas(words, commas, depth)
+    elif is_body and len(dots := _dots(words)) > 1:
+        for start, end in pairwise([0, *dots, len(words)]):
+            yield _INDENT * depth + _joined(words[start:end])
     elif not is_body and words[0].text == "from":
         yield from _import(words, depth)
     elif not is_body and (equals := _assignment(words)) is not None:
@@ -213,6 +216,16 @@ def _commas(words: Sequence[_Word]) -> list[int]:
     for place, word in enumerate(words):
         depth += (word.text in _OPENING) - (word.text in _CLOSING)
         if word.text == "," and depth == 0:
+            found.append(place)
+    return found
+
+
+def _dots(words: Sequence[_Word]) -> list[int]:
+    """Places of the dots that follow a call, in no bracket."""
+    found, depth = [], 0
+    for place, word in enumerate(words):
+        depth += (word.text in _OPENING) - (word.text in _CLOSING)
+        if word.text == "." and depth == 0 and words[place - 1].text in _CLOSING:
             found.append(place)
     return found
 
