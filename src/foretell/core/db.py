@@ -250,7 +250,7 @@ def _pooled(url: str, size: int, timeout: float, **options: Any) -> AsyncEngine:
         **options,
     )
     if engine.dialect.name != "sqlite":
-        keep_fresh(engine.sync_engine)
+        keep_fresh(engine.sync_engine, is_for_reading=bool(options))
     return engine
 
 

@@ -151,12 +151,12 @@ class Extension:
         """Serve a declarative model as a CRUD API, its table in our migrations.
 
         Args:
-            options: Of `foretell.resources.description.describe`: `path`, `owned`,
+            options: Of `foretell.resources.describing.describe`: `path`, `owned`,
                 `expand`, `readable_by`, …
         """
 
         def register(model: Model) -> Model:
-            from foretell.resources.description import describe
+            from foretell.resources.describing import describe
 
             if self.has_own_prefix:
                 options.setdefault("prefix", self.prefix)

@@ -99,7 +99,7 @@ def _remade(context: RouteContext, route: APIRoute, prefix: str) -> ScopedRoute:
             if security_of(route.requirement).get(key) != value
         }
     path = f"{prefix}{context.path}"
-    return _checked_class(type(route))(path, context.endpoint, **options)
+    return _checked_class(type(route))(path, route.endpoint, **options)
 
 
 def _checked_class(kind: type[APIRoute]) -> type[ScopedRoute]:

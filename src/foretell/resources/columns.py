@@ -122,8 +122,11 @@ class ResourceColumn:
     @property
     def to_json(self) -> Callable[[Any], Any] | None:
         """Turns a value that is not null into what the JSON writer takes; `None`
-        where it takes it as it is (moments in UTC, dates, times and UUIDs too)."""
-        return _decimal_text if self.kind is Kind.DECIMAL else None
+        where it takes it as it is (moments in UTC, dates and times too)."""
+        if self.kind is Kind.DECIMAL:
+            return _decimal_text
+        # A driver's own UUID is not known to it.
+        return str if self.kind is Kind.UUID else None
 
     def make_default(self) -> Any:
         """The value of a row that leaves the column out."""

@@ -34,9 +34,9 @@ class Clash:
     columns: tuple[str, ...] = ()
 
 
-def clash_of(error: IntegrityError, description: ResourceDescription) -> Clash:
+def clash_of(error: DBAPIError, description: ResourceDescription) -> Clash:
     """What a constraint of `description`'s table, or one that refers to it, refused."""
-    if is_unique_violation(error):
+    if isinstance(error, IntegrityError) and is_unique_violation(error):
         columns = _unique_columns(error, description.table)
         names = {c.column.name: c.name for c in description.columns}
         return Clash(Violation.UNIQUE, tuple(names[c] for c in columns if c in names))

@@ -118,8 +118,8 @@ def cursor_of(
     backwards: bool,
 ) -> str:
     """The cursor of the page that follows `row`, or precedes it."""
-    values = [msgspec.to_builtins(row[key.column]) for key in query.keys]
-    filters = msgspec.to_builtins(query.filters)
+    values = [msgspec.to_builtins(row[key.column], enc_hook=str) for key in query.keys]
+    filters = msgspec.to_builtins(query.filters, enc_hook=str)
     state = [query.where, query.sort, filters, values, backwards]
     return cursors.encode(_purpose(description), state)
 

@@ -13,7 +13,7 @@ from foretell.resources.errors import (
     RowRefused,
     ValueTaken,
 )
-from foretell.resources.store import IntegrityClash, ResourceStore
+from foretell.resources.store import RefusedWrite, ResourceStore
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -26,7 +26,7 @@ class Refusals:
         self._store = store
 
     async def of_write(
-        self, error: IntegrityClash, rows: Rows, pointers: Sequence[str]
+        self, error: RefusedWrite, rows: Rows, pointers: Sequence[str]
     ) -> ForetellError:
         """Why rows could not be written. The unit of work is over after this.
 
@@ -34,7 +34,7 @@ class Refusals:
             pointers: Where each of `rows` stands in the body.
 
         Raises:
-            IntegrityError: It was no constraint on what the caller sent.
+            DBAPIError: It was no constraint on what the caller sent.
         """
         clash = self._store.clash_of(error)
         name = self._description.name
@@ -48,7 +48,7 @@ class Refusals:
         pointer = await self._place_of(clash.columns, rows, pointers)
         return ValueTaken(name, clash.columns, pointer)
 
-    def of_delete(self, error: IntegrityClash) -> ForetellError:
+    def of_delete(self, error: RefusedWrite) -> ForetellError:
         """Why a row could not be removed."""
         if self._store.clash_of(error).violation is Violation.REFERENCE:
             return RowReferenced(self._description.name)

@@ -57,7 +57,7 @@ def _storable_json(value: Any) -> Any:
         raise ValueError("is null")
     fault = unstorable(value)
     if fault is not None:
-        raise ValueError(f"{fault[0]} {fault[1]}".strip())
+        raise ValueError(fault[1])
     if not _integers_fit(value):
         raise ValueError("holds an integer beyond 64 bits")
     return value

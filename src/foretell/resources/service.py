@@ -20,7 +20,7 @@ from foretell.resources.hooks import Change
 from foretell.resources.listing import Sent, cursor_of, page_ends, query_of
 from foretell.resources.refusals import Refusals
 from foretell.resources.rows import Row
-from foretell.resources.store import IntegrityClash, ResourceStore, compiled_of
+from foretell.resources.store import RefusedWrite, ResourceStore, compiled_of
 from foretell.resources.writing import UPDATED, VERSION, completed, new_keys, values_of
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ResourceService:
                 made = [await self._store.insert(rows[0])]
             else:
                 made = await self._store.insert_many(rows)
-        except IntegrityClash as error:
+        except RefusedWrite as error:
             raise await self._refusals.of_write(error, rows, pointers) from error
         for change, row in zip(changes, made, strict=True):
             change.row = row
@@ -198,7 +198,7 @@ class ResourceService:
         owner = self._access.writes_as
         try:
             row = await self._store.update(key, written, version=version, owner=owner)
-        except IntegrityClash as error:
+        except RefusedWrite as error:
             raise await self._refusals.of_write(error, [written], [""]) from error
         if row is None:
             raise await self._why_not(key)
@@ -219,7 +219,7 @@ class ResourceService:
         owner = self._access.writes_as
         try:
             done = await self._store.delete(key, version=version, owner=owner)
-        except IntegrityClash as error:
+        except RefusedWrite as error:
             raise self._refusals.of_delete(error) from error
         if not done:
             raise await self._why_not(key)

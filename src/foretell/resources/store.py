@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import ColumnElement
 
@@ -18,8 +18,11 @@ from foretell.resources.relations import Relation
 from foretell.resources.rows import Row, RowShape
 from foretell.resources.statements import Statements
 
-IntegrityClash = IntegrityError
-"""What a write raises that a constraint refuses; see `ResourceStore.clash_of`."""
+RefusedWrite = DBAPIError
+"""What a write raises that a constraint refuses; see `ResourceStore.clash_of`.
+
+Not only `IntegrityError`: MariaDB calls a failed CHECK an operational error.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +184,7 @@ class ResourceStore:
         """Undo the unit of work, so that it can be asked why it failed."""
         await self._session.rollback()
 
-    def clash_of(self, error: IntegrityError) -> Clash:
+    def clash_of(self, error: DBAPIError) -> Clash:
         """What a constraint refused."""
         return clash_of(error, self._compiled.description)
 
