@@ -113,7 +113,8 @@ def _example(package: str) -> Files:
             package=package,
             imports=import_block(
                 {
-                    "foretell.testing.RunJobs",
+                    "collections.abc.Awaitable",
+                    "collections.abc.Callable",
                     "httpx2.AsyncClient",
                     "tests.examples.note.make_note",
                 },

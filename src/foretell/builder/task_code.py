@@ -74,7 +74,13 @@ def _tests(package: str, plan: TaskPlan) -> str:
     given = {arg.name: arg.sample(1) for arg in plan.args if not arg.is_nullable}
     return render(
         "task_test.py",
-        imports=import_block({"httpx2.AsyncClient", "foretell.testing.RunJobs"}),
+        imports=import_block(
+            {
+                "httpx2.AsyncClient",
+                "collections.abc.Awaitable",
+                "collections.abc.Callable",
+            }
+        ),
         package=package,
         name=plan.name,
         args=", ".join(f'"{name}": {value}' for name, value in given.items()),

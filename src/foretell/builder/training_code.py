@@ -35,7 +35,8 @@ def training_files(package: str) -> Files:
             imports=import_block(
                 {
                     "pathlib.Path",
-                    "foretell.testing.RunJobs",
+                    "collections.abc.Awaitable",
+                    "collections.abc.Callable",
                     "httpx2.AsyncClient",
                     f"{package}.training.save",
                     f"{package}.training.train",
