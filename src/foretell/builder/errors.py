@@ -66,3 +66,24 @@ class MigrationFailed(Conflict):
 
     def __init__(self, output: str) -> None:
         super().__init__(f"The migration was not made; nothing was kept.\n{output}")
+
+
+class ProjectUnclear(Conflict):
+    """The extension's module was changed so that it cannot be added to by itself."""
+
+    slug = "project-unclear"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f'Add "{module}" to Extension(..., modules=[...]) in extension.py by hand, '
+            "then run this again."
+        )
+
+
+class NothingToMigrate(Conflict):
+    """The tables have no change that no migration makes."""
+
+    slug = "nothing-to-migrate"
+
+    def __init__(self) -> None:
+        super().__init__("The migrations make the tables as they are; none is missing.")

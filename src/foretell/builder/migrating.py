@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from foretell.builder.errors import MigrationFailed
 from foretell.builder.rendering import Files
+from foretell.builder.writing import Contents
 from foretell.settings import PREFIX
 
 _MODULE = "foretell.builder.autogenerate"
@@ -19,18 +20,18 @@ _SECONDS = 120
 _LINES = 6
 
 
-def migrations_of(package: str, files: Files, message: str) -> Files:
-    """The migration that `files`, a whole project, lack.
+def migrations_of(package: str, files: Contents, message: str) -> Files:
+    """The migration that `files`, a whole package, lack; empty when there is none.
 
     Raises:
-        MigrationFailed: The project cannot be imported, or needs no migration.
+        MigrationFailed: The project cannot be imported.
     """
     with tempfile.TemporaryDirectory(prefix="foretell-new-") as folder:
         project = Path(folder, "project")
         for path, text in files.items():
             there = project / path
             there.parent.mkdir(parents=True, exist_ok=True)
-            there.write_text(text, "utf-8")
+            there.write_bytes(text if isinstance(text, bytes) else text.encode())
         _autogenerate(project, package, message, f"{folder}/throw-away.db")
         versions = PurePosixPath(package, "migrations")
         return {

@@ -136,18 +136,19 @@ _FOLDERS = {
 
 
 def _packages(package: str, files: Files) -> Files:
-    folders = {path.parent for path in files if path.suffix == ".py"} - {
-        PurePosixPath(".")
-    }
+    folders = {path.parent for path in files if path.suffix == ".py"}
     folders |= {PurePosixPath(package), PurePosixPath("tests")}
     return {
-        folder
-        / "__init__.py": render(
-            "package.py",
-            description=_FOLDERS.get(folder.name, f"The project {package}."),
-        )
+        folder / "__init__.py": package_file(package, folder)
         for folder in folders
+        if folder.parts
     }
+
+
+def package_file(package: str, folder: PurePosixPath) -> str:
+    """The `__init__.py` of a folder: one docstring."""
+    words = _FOLDERS.get(folder.name, f"The project {package}.")
+    return render("package.py", description=words)
 
 
 def _application(project: Project, files: Files) -> Files:

@@ -1,10 +1,12 @@
 """The files of one task: its function and its tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Self
 
-from foretell.builder.fields import Field, make_field
+from foretell.builder.errors import FieldRefused
+from foretell.builder.fields import Field, make_field, parse_fields
 from foretell.builder.names import identifier
 from foretell.builder.rendering import Files, import_block, render
 from foretell.builder.specification import TaskSpec
@@ -30,6 +32,19 @@ class TaskPlan:
             spec.timeout_seconds,
             spec.description,
         )
+
+    @classmethod
+    def parse(cls, name: str, fields: Sequence[str]) -> Self:
+        """The plan that a command line asks for.
+
+        Raises:
+            FieldRefused: An argument is a reference, or marked as a column.
+        """
+        args = parse_fields(fields)
+        for text, arg in zip(fields, args, strict=True):
+            if arg.target or arg.is_unique or arg.is_indexed:
+                raise FieldRefused(text, "an argument has a plain type, such as str?")
+        return cls(identifier("task", name), tuple(args))
 
 
 def task_files(package: str, plan: TaskPlan) -> Files:

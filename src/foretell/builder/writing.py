@@ -62,6 +62,15 @@ def write(folder: Path, files: Contents) -> list[Written]:
     return found
 
 
+def change(folder: Path, path: PurePosixPath, text: str) -> Written:
+    """Replace a file of ours in one step."""
+    there = folder / path
+    fresh = there.with_name(f".{there.name}.new")
+    fresh.write_text(text, "utf-8")
+    fresh.replace(there)
+    return Written(str(path), "changed")
+
+
 def remove(paths: list[Path]) -> None:
     """Take files back that were just written, and the folders they leave empty."""
     for path in reversed(paths):

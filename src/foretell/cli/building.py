@@ -145,3 +145,89 @@ def _show(folder: Path, written: Sequence["Written"], *, is_dry_run: bool) -> No
     would = "would be " if is_dry_run else ""
     count = sum(item.state != "same" for item in written)
     print(f"{count} files {would}written")
+
+
+generate = typer.Typer(help="Add a part to a project.", no_args_is_help=True)
+
+Fields = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="name:type, then ? optional, ! unique, ^ indexed. Types: str text int "
+        "float decimal bool date datetime uuid json ref:NAME.",
+        show_default=False,
+    ),
+]
+Project = Annotated[
+    Path, typer.Option("--project", help="Folder of the project; this one without.")
+]
+
+
+@generate.command("resource")
+def generate_resource(
+    name: Annotated[str, typer.Argument(help="In the singular: order_line.")],
+    fields: Fields = None,
+    owned: Annotated[
+        bool, typer.Option("--owned", help="Each row belongs to who made it.")
+    ] = False,
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a table with an API of its own, its migration and its tests."""
+    from foretell.builder import generating
+    from foretell.builder.existing import ExistingProject
+    from foretell.builder.fields import parse_fields
+    from foretell.builder.names import resource_name
+    from foretell.builder.resource_code import ResourcePlan
+
+    there = ExistingProject.find(project)
+    parsed = parse_fields(fields or [])
+    if not parsed:
+        raise typer.BadParameter("name its fields, such as title:str done:bool")
+    resource = ResourcePlan(resource_name(name), tuple(parsed), owned)
+    written = generating.generate_resource(there, resource, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+@generate.command("task")
+def generate_task(
+    name: Annotated[str, typer.Argument(help="A verb: send_welcome.")],
+    fields: Fields = None,
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a function that runs in the background, with typed arguments and tests."""
+    from foretell.builder import generating
+    from foretell.builder.existing import ExistingProject
+    from foretell.builder.task_code import TaskPlan
+
+    there = ExistingProject.find(project)
+    task = TaskPlan.parse(name, fields or [])
+    written = generating.generate_task(there, task, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+@generate.command("migration")
+def generate_migration(
+    message: Annotated[str, typer.Argument(help="What it changes, in a few words.")],
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add the migration from what the models have and the migrations make not yet."""
+    from foretell.builder import generating
+    from foretell.builder.existing import ExistingProject
+
+    there = ExistingProject.find(project)
+    written = generating.generate_migration(there, message, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+def _report(
+    folder: Path, written: Sequence["Written"], *, is_dry_run: bool, as_json: bool
+) -> None:
+    if as_json:
+        _print_written(folder, written, ())
+    else:
+        _show(folder, written, is_dry_run=is_dry_run)
