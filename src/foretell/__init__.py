@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from foretell.jobs.dependencies import Jobs
     from foretell.jobs.schemas import JobRead
     from foretell.models.dependencies import Models
+    from foretell.resources.model import Resource
 
 _HOMES = {
     "CurrentUser": "foretell.http.dependencies",
@@ -35,6 +36,7 @@ _HOMES = {
     "JobRead": "foretell.jobs.schemas",
     "Jobs": "foretell.jobs.dependencies",
     "Models": "foretell.models.dependencies",
+    "Resource": "foretell.resources.model",
     "Session": "foretell.http.dependencies",
     "Settings": "foretell.http.dependencies",
     "TableFile": "foretell.http.received",
@@ -56,6 +58,7 @@ __all__ = [
     "JobRead",
     "Jobs",
     "Models",
+    "Resource",
     "Session",
     "Settings",
     "TableFile",
