@@ -16,12 +16,15 @@ from tests.resources.application import Served, served
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Looping:
     """The application, and how to wait for it."""
 
     served: Served
     runner: asyncio.Runner
+
+    def __repr__(self) -> str:
+        return self.served.state.database.dialect
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)

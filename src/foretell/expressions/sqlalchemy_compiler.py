@@ -255,7 +255,7 @@ class _Compiler:
             return text.op("GLOB", is_comparison=True)(literal(glob, Text))
         if self._dialect in _MYSQL:
             # Its index range for 'a%' starts at 'a' padded with blanks, so it would
-            # miss 'a\\t'; a computed text has no index.
+            # miss 'a' and a tab; a computed text has no index.
             text = func.concat(text, "", type_=Text)
         pattern = "%".join("".join(map(_like, piece)) for piece in pieces)
         return text.like(literal(pattern, Text), escape=_ESCAPE)
