@@ -14,7 +14,8 @@ async def fast_path(
 ) -> AsyncIterator[None]:
     """Let `app` answer usual requests for resources straight from the driver, until
     the block ends; on PostgreSQL only."""
-    if not descriptions or state.database.dialect != "postgresql":
+    is_wanted = bool(descriptions) and state.settings.fast_path
+    if not is_wanted or state.database.dialect != "postgresql":
         yield
         return
     # The driver is an extra: without a PostgreSQL URL it need not be there.
