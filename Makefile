@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive requirements
+.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive bench-crud requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -44,6 +44,9 @@ bench-quick: setup
 
 bench-responsive: setup
 	$(RUN) python -m benchmarks.responsive
+
+bench-crud: setup
+	$(RUN) python -m benchmarks.crud $(ARGS)
 
 requirements: $(UV)
 	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

@@ -38,7 +38,7 @@ CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
 # Named in the documents and not built yet. Each is refused at start, because a limit,
 # a verifier or an executor that is silently absent is worse than none.
-NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret", "extensions"})
+NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret"})
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@]*):([^@]*)@")
 _URL_QUERY = re.compile(r"\?.*$")

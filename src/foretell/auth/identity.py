@@ -16,6 +16,7 @@ from foretell.auth.credential_store import (
     LookupStore,
     SessionStore,
 )
+from foretell.auth.errors import UserNotFound
 from foretell.auth.grants import Grants
 from foretell.auth.keyring import KeyRing
 from foretell.auth.keys import Keys
@@ -32,6 +33,7 @@ from foretell.auth.store import (
     SigningKeyStore,
     UserStore,
 )
+from foretell.auth.tables import User
 from foretell.auth.throttle import Throttle
 from foretell.auth.tokens import AccessTokens
 from foretell.auth.usage import UsageNotes
@@ -39,7 +41,7 @@ from foretell.auth.work import AuthOptions, DerivedKeys, Mailer, Work
 from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 
 MailerOf = Callable[[AsyncSession], Mailer]
 _KEEP_FAILURES = timedelta(hours=1)
@@ -130,15 +132,30 @@ class Identity:
         async with self._database.writing() as session:
             yield self.services(session)
 
+    async def get_user(self, user_id: str) -> User:
+        """The account as it is committed, by a short read of its own.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
+        user = await self._find_user(user_id)
+        if user is None:
+            raise UserNotFound
+        return user
+
+    async def _find_user(self, user_id: str) -> User | None:
+        async with self._database.reading() as session:
+            return await UserStore(session).find(user_id)
+
     async def principal_of(self, user_id: str) -> Principal | None:
         """The owner of a job with all their rights; `None` when the account is
         disabled or gone."""
-        async with self._database.reading() as session:
-            user = await UserStore(session).find(user_id)
+        user = await self._find_user(user_id)
         if user is None or user.disabled:
             return None
         role = Role(user.role)
-        return Principal(user.id, user.email, role, scopes_of(role), "job")
+        scopes = self.options.permissions.scopes_of(role)
+        return Principal(user.id, user.email, role, scopes, "job")
 
     async def remove_signing_key(self, kid: str) -> None:
         """Refuse the tokens of a signing key, everywhere within a second."""
@@ -207,7 +224,7 @@ class Identity:
 
 async def create_access_token(
     identity: Identity,
-    user_id: str,
+    user: User | str,
     *,
     scopes: frozenset[str] | None = None,
     lifetime: timedelta = timedelta(minutes=10),
@@ -217,14 +234,17 @@ async def create_access_token(
     It ends with the account, its password, or its role, like any other.
 
     Args:
+        user: Their row, or their id; a user who is being made in a transaction that
+            has not committed is known by the row alone.
         scopes: What the token may do at most; all of the user's role without.
 
     Raises:
         UserNotFound: There is no such user.
     """
-    async with identity.unit_of_work() as services:
-        user = await services.accounts.get(user_id)
-    wanted = scopes if scopes is not None else scopes_of(Role(user.role))
+    if isinstance(user, str):
+        user = await identity.get_user(user)
+    role = identity.options.permissions.scopes_of(Role(user.role))
+    wanted = role if scopes is None else scopes
     return await identity.tokens.issue(
         user.id,
         version=user.token_version,

@@ -17,7 +17,6 @@ from importlib.metadata import version
 from typing import Any
 
 import uvicorn
-from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from foretell.cli.local import opened
@@ -28,8 +27,9 @@ from foretell.core.clock import SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import configure_logs
 from foretell.errors import Conflict
+from foretell.extension.discovery import found, import_application
 from foretell.jobs.supervisor import Supervisor
-from foretell.settings import Settings, SettingsError, load_settings
+from foretell.settings import Settings, load_settings
 
 APPLICATION = "foretell.cli.server:application"
 # Without the prefix of settings: it tells our own children what their parent does.
@@ -101,7 +101,7 @@ def run_worker(settings: Settings, queues: str) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         database = Database(settings.database_address, pool_size=2)
         try:
-            await schema.ensure_current(database)
+            await schema.ensure_current(database, found(settings).branches())
             async with _supervisor(settings, database):
                 await stop.wait()
         finally:
@@ -116,7 +116,7 @@ def application() -> Any:
 
     settings = load_settings()
     _open_logs(settings)
-    app = _own_app(settings.app) if settings.app else create_app(settings)
+    app = import_application(settings.app) if settings.app else create_app(settings)
     words = os.environ.get(_PLAN_VARIABLE, "").split()
     state = getattr(app, "state", None)
     if state is not None and hasattr(state, "with_worker"):
@@ -133,12 +133,12 @@ def _open_logs(settings: Settings) -> None:
 
 async def _prepare(settings: Settings, plan: Plan) -> str | None:
     """Migrate, and make a setup code when the server has no admin."""
-    if not plan.with_migration:
-        database = Database(settings.database_address, pool_size=1)
-        try:
-            await schema.ensure_current(database)
-        finally:
-            await database.close()
+    branches = found(settings).branches()
+    database = Database(settings.database_address, pool_size=1)
+    try:
+        await schema.prepare(database, branches, may_upgrade=plan.with_migration)
+    finally:
+        await database.close()
     async with opened(settings) as server, server.identity.unit_of_work() as services:
         return await services.setup.issue_code()
 
@@ -199,14 +199,6 @@ def _config(settings: Settings, plan: Plan) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-
-
-def _own_app(name: str) -> Any:
-    sys.path.insert(0, os.getcwd())
-    try:
-        return import_from_string(name)
-    except ImportFromStringError as error:
-        raise SettingsError(f"FORETELL_APP: {error}") from error
 
 
 def _supervisor(settings: Settings, database: Database) -> Supervisor:

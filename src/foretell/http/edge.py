@@ -24,6 +24,7 @@ from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
 from foretell.http.problems import MEDIA_TYPE, Renderers
+from foretell.http.token_schemes import TokenSchemes
 
 log = get_logger("foretell.http")
 
@@ -123,6 +124,7 @@ class Edge(FastAPI):
             )
         if not hasattr(self.state, "renderers"):
             self.state.renderers = Renderers()
+        self.state.token_schemes = TokenSchemes()
 
     def add_fast_path(self, fast_path: FastPath) -> None:
         """Let `fast_path` answer what it claims. It steps aside while the

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.core.parts import Parts
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
 from foretell.jobs.composition import Composition
@@ -35,7 +35,6 @@ from foretell.jobs.store import Claim, JobStore, Work
 from foretell.jobs.watch import Watch
 
 _NEWER_WAIT_SECONDS = 30
-_SYSTEM = Principal("system", "", Role.ADMIN, scopes_of(Role.ADMIN), "job")
 T = TypeVar("T")
 log = get_logger(__name__)
 
@@ -113,6 +112,9 @@ class Runner:
         self._parts = composition
         self._database = database
         self._services = services
+        self._system = Principal(
+            "system", "", Role.ADMIN, services.permissions.scopes_of(Role.ADMIN), "job"
+        )
         self._watch = watch
         self._bell = bell or SilentBell()
         self._stop: Callable[[str], None] | None = None
@@ -185,7 +187,9 @@ class Runner:
             later = self._parts.clock.now() + timedelta(seconds=_NEWER_WAIT_SECONDS)
             return await self._settle(claim, endings.released(claim, later), wants_next)
         publication = Publication(self._database)
-        context = JobContext(claim, _SYSTEM, self._services, job_log, publication.open)
+        context = JobContext(
+            claim, self._system, self._services, job_log, publication.open
+        )
         attempt = Try(claim, context, job_log, publication)
         if claim.attempt > 1:
             job_log.write(f"attempt {claim.attempt} of {claim.max_attempts}")
@@ -207,7 +211,7 @@ class Runner:
 
     async def _principal(self, claim: Claim) -> Principal:
         if claim.owner_id is None:
-            return _SYSTEM
+            return self._system
         found = await self._parts.principal_of(self._database, claim.owner_id)
         if found is None:
             raise OwnerGone("The owner of this job may not act any more.")
