@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretell.app import create_app
+    from foretell.auth.dependencies import IdentityOf as Identity
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
     from foretell.extension.definition import Extension
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
     from foretell.jobs.dependencies import Jobs
     from foretell.jobs.schemas import JobRead
     from foretell.models.dependencies import Models
+    from foretell.resources.model import Resource
 
 _HOMES = {
     "CurrentUser": "foretell.http.dependencies",
     "Datasets": "foretell.datasets.dependencies",
     "Extension": "foretell.extension.definition",
+    "Identity": "foretell.auth.dependencies",
     "JobContext": "foretell.jobs.context",
     "JobRead": "foretell.jobs.schemas",
     "Jobs": "foretell.jobs.dependencies",
     "Models": "foretell.models.dependencies",
+    "Resource": "foretell.resources.model",
     "Session": "foretell.http.dependencies",
     "Settings": "foretell.http.dependencies",
     "create_access_token": "foretell.auth.identity",
@@ -35,15 +39,19 @@ _HOMES = {
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
 }
+# `Identity` is the class at home; what a route asks for is the dependency.
+_OTHER_NAMES = {"Identity": "IdentityOf"}
 
 __all__ = [
     "CurrentUser",
     "Datasets",
     "Extension",
+    "Identity",
     "JobContext",
     "JobRead",
     "Jobs",
     "Models",
+    "Resource",
     "Session",
     "Settings",
     "body_limit",
@@ -58,7 +66,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'foretell' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(home), _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:
