@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretell.app import create_app
+    from foretell.auth.dependencies import Users
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
     from foretell.extension.definition import Extension
     from foretell.http.dependencies import CurrentUser, Session, Settings
-    from foretell.http.routing import body_limit, public, requires
+    from foretell.http.received import TableFile
+    from foretell.http.routing import (
+        answers_finished,
+        body_limit,
+        public,
+        requires,
+        takes_file,
+    )
     from foretell.jobs.context import JobContext
     from foretell.jobs.dependencies import Jobs
     from foretell.jobs.schemas import JobRead
     from foretell.models.dependencies import Models
+    from foretell.resources.model import Resource
 
 _HOMES = {
     "CurrentUser": "foretell.http.dependencies",
@@ -27,13 +36,18 @@ _HOMES = {
     "JobRead": "foretell.jobs.schemas",
     "Jobs": "foretell.jobs.dependencies",
     "Models": "foretell.models.dependencies",
+    "Resource": "foretell.resources.model",
     "Session": "foretell.http.dependencies",
     "Settings": "foretell.http.dependencies",
+    "TableFile": "foretell.http.received",
+    "Users": "foretell.auth.dependencies",
+    "answers_finished": "foretell.http.routing",
     "create_access_token": "foretell.auth.identity",
     "create_app": "foretell.app",
     "body_limit": "foretell.http.routing",
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
+    "takes_file": "foretell.http.routing",
 }
 
 __all__ = [
@@ -44,13 +58,18 @@ __all__ = [
     "JobRead",
     "Jobs",
     "Models",
+    "Resource",
     "Session",
     "Settings",
+    "TableFile",
+    "Users",
+    "answers_finished",
     "body_limit",
     "create_access_token",
     "create_app",
     "public",
     "requires",
+    "takes_file",
 ]
 
 

@@ -5,15 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import KINDS
+from tests.databases import KINDS, throw_away
 from tests.resources.application import Served, served
 from tests.resources.looping import Looping, looping
 
 
+@pytest.fixture(params=(*KINDS, "fast"))
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, bool]]:
+    """The URL of an empty database of each kind, and whether the fast path answers;
+    PostgreSQL comes with and without."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'r.db'}", False
+        return
+    is_fast = request.param == "fast"
+    with throw_away("postgresql" if is_fast else request.param) as url:
+        yield url, is_fast
+
+
 @pytest.fixture
-async def resources(tmp_path: Path, database_url: str) -> AsyncIterator[Served]:
+async def resources(tmp_path: Path, door: tuple[str, bool]) -> AsyncIterator[Served]:
     """The test resources on each kind of database."""
-    async with served(tmp_path, database_url) as running:
+    url, is_fast = door
+    async with served(tmp_path, url, is_fast=is_fast) as running:
         yield running
 
 
