@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from foretell.app import create_app
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
+    from foretell.datasets.rows_in_jobs import dataset_rows
     from foretell.extension.definition import Extension
     from foretell.http.dependencies import CurrentUser, Session, Settings
     from foretell.http.routing import body_limit, public, requires
@@ -33,6 +34,7 @@ _HOMES = {
     "Settings": "foretell.http.dependencies",
     "create_access_token": "foretell.auth.identity",
     "create_app": "foretell.app",
+    "dataset_rows": "foretell.datasets.rows_in_jobs",
     "body_limit": "foretell.http.routing",
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
@@ -52,6 +54,7 @@ __all__ = [
     "body_limit",
     "create_access_token",
     "create_app",
+    "dataset_rows",
     "public",
     "requires",
 ]

@@ -87,3 +87,12 @@ class NothingToMigrate(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The migrations make the tables as they are; none is missing.")
+
+
+class ColumnsUnfit(Invalid):
+    """A table cannot become a resource."""
+
+    slug = "columns-unfit"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
