@@ -174,7 +174,7 @@ def _field_name(column: str, place: int) -> str:
 def _plain(text: str) -> str:
     """Lower case, accents gone, the words of CamelCase apart."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
-    letters = unicodedata.normalize("NFKD", apart)
+    letters = unicodedata.normalize("NFKD", apart.replace("ß", "ss"))
     return letters.encode("ascii", "ignore").decode().lower()
 
 

@@ -96,3 +96,9 @@ class ColumnsUnfit(Invalid):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
+
+
+class ClientNotMade(Conflict):
+    """The project's API cannot be described, or holds nothing to make a client of."""
+
+    slug = "client-not-made"

@@ -17,6 +17,9 @@ from foretell.builder.specification import check_references
 from foretell.builder.task_code import TaskPlan, task_files
 from foretell.builder.writing import Contents, Written, change, plan, write
 
+# Packages of a project that its extension imports, so that they register themselves.
+GROUPS = ("resources", "tasks")
+
 
 def generate_resource(
     project: ExistingProject,
@@ -99,7 +102,7 @@ def _with_modules(project: ExistingProject, files: Files) -> Files:
 
 
 def _is_in_group(project: ExistingProject, path: PurePosixPath) -> bool:
-    return path.parts[0] == project.package and len(path.parts) > 2
+    return path.parts[0] == project.package and path.parts[1] in GROUPS
 
 
 def _missing_packages(project: ExistingProject, files: Files) -> Files:

@@ -231,6 +231,43 @@ def generate_task(
     _report(project, written, is_dry_run=dry_run, as_json=as_json)
 
 
+@generate.command("feature")
+def generate_feature(
+    name: Annotated[str, typer.Argument(help="What it says: rush_hour.")],
+    fields: Fields = None,
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a function that makes an input of a model from a raw record, with tests."""
+    from foretell.builder import generating
+    from foretell.builder.existing import ExistingProject
+    from foretell.builder.feature_code import FeaturePlan, feature_files
+
+    there = ExistingProject.find(project)
+    files = feature_files(there.package, FeaturePlan.parse(name, fields or []))
+    written = generating.add_files(there, files, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+@generate.command("client")
+def generate_client(
+    name: Annotated[str, typer.Argument(help="Of its module: shop.")],
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a typed client of the project's resources, for other programs."""
+    from foretell.builder import generating
+    from foretell.builder.client_code import client_files, openapi_of
+    from foretell.builder.existing import ExistingProject
+
+    there = ExistingProject.find(project)
+    files = client_files(there.package, name, openapi_of(there))
+    written = generating.add_files(there, files, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
 @generate.command("migration")
 def generate_migration(
     message: Annotated[str, typer.Argument(help="What it changes, in a few words.")],
