@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretell.app import create_app
+    from foretell.auth.dependencies import Users
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
     from foretell.datasets.rows_in_jobs import dataset_rows
     from foretell.extension.definition import Extension
     from foretell.http.dependencies import CurrentUser, Session, Settings
-    from foretell.http.routing import body_limit, public, requires
+    from foretell.http.received import TableFile
+    from foretell.http.routing import (
+        answers_finished,
+        body_limit,
+        public,
+        requires,
+        takes_file,
+    )
     from foretell.jobs.context import JobContext
     from foretell.jobs.dependencies import Jobs
     from foretell.jobs.schemas import JobRead
@@ -32,12 +40,16 @@ _HOMES = {
     "Resource": "foretell.resources.model",
     "Session": "foretell.http.dependencies",
     "Settings": "foretell.http.dependencies",
+    "TableFile": "foretell.http.received",
+    "Users": "foretell.auth.dependencies",
+    "answers_finished": "foretell.http.routing",
     "create_access_token": "foretell.auth.identity",
     "create_app": "foretell.app",
     "dataset_rows": "foretell.datasets.rows_in_jobs",
     "body_limit": "foretell.http.routing",
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
+    "takes_file": "foretell.http.routing",
 }
 
 __all__ = [
@@ -51,12 +63,16 @@ __all__ = [
     "Resource",
     "Session",
     "Settings",
+    "TableFile",
+    "Users",
+    "answers_finished",
     "body_limit",
     "create_access_token",
     "create_app",
     "dataset_rows",
     "public",
     "requires",
+    "takes_file",
 ]
 
 
