@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretell.app import create_app
+    from foretell.auth.dependencies import IdentityOf as Identity
     from foretell.auth.dependencies import Users
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
@@ -33,6 +34,7 @@ _HOMES = {
     "CurrentUser": "foretell.http.dependencies",
     "Datasets": "foretell.datasets.dependencies",
     "Extension": "foretell.extension.definition",
+    "Identity": "foretell.auth.dependencies",
     "JobContext": "foretell.jobs.context",
     "JobRead": "foretell.jobs.schemas",
     "Jobs": "foretell.jobs.dependencies",
@@ -51,11 +53,14 @@ _HOMES = {
     "requires": "foretell.http.routing",
     "takes_file": "foretell.http.routing",
 }
+# `Identity` is the class at home; what a route asks for is the dependency.
+_OTHER_NAMES = {"Identity": "IdentityOf"}
 
 __all__ = [
     "CurrentUser",
     "Datasets",
     "Extension",
+    "Identity",
     "JobContext",
     "JobRead",
     "Jobs",
@@ -80,7 +85,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'foretell' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(home), _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:
