@@ -7,6 +7,7 @@ import pytest
 
 from tests.databases import KINDS, throw_away
 from tests.resources.application import Served, served
+from tests.resources.looping import Looping, looping
 
 
 @pytest.fixture(params=(*KINDS, "fast"))
@@ -34,3 +35,12 @@ async def on_sqlite(tmp_path: Path) -> AsyncIterator[Served]:
     """The test resources on SQLite alone, for what no database decides."""
     async with served(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'r.db'}") as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def loop_of(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Looping]:
+    """The test resources on each kind of database, for many calls of one test."""
+    with looping(request.param, tmp_path_factory.mktemp("looping")) as found:
+        yield found
