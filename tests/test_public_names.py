@@ -43,11 +43,15 @@ def test_the_public_names_are_these():
         "Resource",
         "Session",
         "Settings",
+        "TableFile",
+        "Users",
+        "answers_finished",
         "body_limit",
         "create_access_token",
         "create_app",
         "public",
         "requires",
+        "takes_file",
     ]
     assert all(getattr(foretell, name) for name in foretell.__all__)
 

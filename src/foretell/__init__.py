@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foretell.app import create_app
     from foretell.auth.dependencies import IdentityOf as Identity
+    from foretell.auth.dependencies import Users
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
     from foretell.extension.definition import Extension
     from foretell.http.dependencies import CurrentUser, Session, Settings
-    from foretell.http.routing import body_limit, public, requires
+    from foretell.http.received import TableFile
+    from foretell.http.routing import (
+        answers_finished,
+        body_limit,
+        public,
+        requires,
+        takes_file,
+    )
     from foretell.jobs.context import JobContext
     from foretell.jobs.dependencies import Jobs
     from foretell.jobs.schemas import JobRead
@@ -33,11 +41,15 @@ _HOMES = {
     "Resource": "foretell.resources.model",
     "Session": "foretell.http.dependencies",
     "Settings": "foretell.http.dependencies",
+    "TableFile": "foretell.http.received",
+    "Users": "foretell.auth.dependencies",
+    "answers_finished": "foretell.http.routing",
     "create_access_token": "foretell.auth.identity",
     "create_app": "foretell.app",
     "body_limit": "foretell.http.routing",
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
+    "takes_file": "foretell.http.routing",
 }
 # `Identity` is the class at home; what a route asks for is the dependency.
 _OTHER_NAMES = {"Identity": "IdentityOf"}
@@ -54,11 +66,15 @@ __all__ = [
     "Resource",
     "Session",
     "Settings",
+    "TableFile",
+    "Users",
+    "answers_finished",
     "body_limit",
     "create_access_token",
     "create_app",
     "public",
     "requires",
+    "takes_file",
 ]
 
 

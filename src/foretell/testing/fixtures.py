@@ -18,7 +18,7 @@ from foretell.testing.databases import OPTION, VARIABLE, Blank, blank
 from foretell.testing.draining import drain
 from foretell.testing.mails import Outbox
 from foretell.testing.people import SignIn
-from foretell.testing.tables import make_tables
+from foretell.testing.unmigrated import make_tables
 
 
 @pytest.fixture
