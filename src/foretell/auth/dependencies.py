@@ -61,6 +61,8 @@ def own_path(request: Request, path: str) -> str:
 
 
 IdentityOf = Annotated[Identity, Depends(get_identity)]
+
+
 def get_users(request: Request, session: Session) -> Accounts:
     """Accounts in the request's own transaction; asks for no rights."""
     return get_services(request, session).accounts

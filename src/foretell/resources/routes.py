@@ -36,10 +36,8 @@ Endpoint = Callable[..., Coroutine[Any, Any, Response]]
 def resource_router(description: ResourceDescription) -> APIRouter:
     """The routes of a resource, to be included in an application."""
     routes = router(description.address, tags=list(description.tags))
-    read_scope: Any = description.read_scope
-    write_scope: Any = description.write_scope
-    reading = public if description.is_public else requires(read_scope)
-    writing = requires(write_scope)
+    reading = public if description.is_public else requires(description.read_scope)
+    writing = requires(description.write_scope)
     title = description.model.__name__
     for method, path, endpoint, options in (
         ("GET", "", _list(description), {"response_model": description.page}),
