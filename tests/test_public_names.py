@@ -49,6 +49,7 @@ def test_the_public_names_are_these():
         "body_limit",
         "create_access_token",
         "create_app",
+        "dataset_rows",
         "public",
         "requires",
         "takes_file",

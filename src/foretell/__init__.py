@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from foretell.auth.dependencies import Users
     from foretell.auth.identity import create_access_token
     from foretell.datasets.dependencies import Datasets
+    from foretell.datasets.rows_in_jobs import dataset_rows
     from foretell.extension.definition import Extension
     from foretell.http.dependencies import CurrentUser, Session, Settings
     from foretell.http.received import TableFile
@@ -46,6 +47,7 @@ _HOMES = {
     "answers_finished": "foretell.http.routing",
     "create_access_token": "foretell.auth.identity",
     "create_app": "foretell.app",
+    "dataset_rows": "foretell.datasets.rows_in_jobs",
     "body_limit": "foretell.http.routing",
     "public": "foretell.http.routing",
     "requires": "foretell.http.routing",
@@ -72,6 +74,7 @@ __all__ = [
     "body_limit",
     "create_access_token",
     "create_app",
+    "dataset_rows",
     "public",
     "requires",
     "takes_file",
