@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -52,6 +52,14 @@ bench-responsive: setup
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)
+
+# The plain patterns' own libraries, which Foretell does not use.
+benchmarks/plain_patterns/.venv: benchmarks/plain_patterns/requirements.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $@
+	$(UV) pip install --quiet --python $@ --requirement $<
+
+versus: setup benchmarks/plain_patterns/.venv
+	$(RUN) python -m benchmarks.versus
 
 requirements: $(UV)
 	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

@@ -29,7 +29,7 @@ def duckdb(source: Path, folder: Path) -> Callable[[], int]:
 
     connection = duckdb.connect()
     statement = (
-        f"COPY (SELECT * FROM read_csv('{source}')) TO '{folder}/out.parquet' "  # noqa: S608
+        f"COPY (SELECT * FROM read_csv('{source}')) TO '{folder}/out.parquet' "
         "(FORMAT parquet, COMPRESSION zstd)"
     )
     return lambda: connection.execute(statement).fetchall()[0][0]

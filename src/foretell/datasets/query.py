@@ -12,8 +12,10 @@ from typing import Any
 from foretell.core.columns import Column
 from foretell.core.pagination import Cursors
 from foretell.datasets.errors import ColumnUnknown, ParameterInvalid
-from foretell.datasets.ports import Position, RowsQuery, SortKey
-from foretell.expressions.check import parse_condition
+from foretell.datasets.ports import Derived, Position, RowsQuery, SortKey
+from foretell.expressions.check import check, parse_condition
+from foretell.expressions.parser import parse
+from foretell.expressions.typed import TypedNode
 
 PURPOSE = "rows"
 MAX_SORT_KEYS = 8
@@ -50,6 +52,35 @@ class RowsRequest:
             where=parse_condition(self.where, types) if self.where else None,
             sort=sort_keys(self.sort, list(types)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of a version, with columns that are computed while reading."""
+
+    where: TypedNode | None
+    derived: Derived
+
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[Column],
+        where: str | None,
+        derive: Mapping[str, str] | None = None,
+    ) -> "Selection":
+        """Check the condition and the derived columns against those of a version.
+
+        Args:
+            derive: Expression over the stored columns, by name. The condition sees
+                the derived columns in the place of those they replace.
+
+        Raises:
+            ExpressionInvalid: One of them does not fit the columns.
+        """
+        stored = {column.name: column.type for column in columns}
+        derived = {n: check(parse(t), stored) for n, t in (derive or {}).items()}
+        types = stored | {name: node.type for name, node in derived.items()}
+        return cls(parse_condition(where, types) if where else None, derived)
 
 
 @dataclass(frozen=True, slots=True)

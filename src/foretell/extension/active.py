@@ -26,8 +26,8 @@ class Extensions:
             known = self._items.setdefault(item.label, item)
             if known is not item:
                 raise ExtensionInvalid(
-                    f"Two extensions are called {item.name!r}: "
-                    f"one of {known.home}, one of {item.home}."
+                    f"The extensions {known.name!r} of {known.home} and {item.name!r} "
+                    f"of {item.home} have one name, but for - and _."
                 )
         for item in self:
             item.load()
