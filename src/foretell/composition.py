@@ -42,6 +42,7 @@ from foretell.predictions import batching as predictions_batching
 from foretell.predictions import host as predictions_host
 from foretell.predictions import tasks as predictions_tasks
 from foretell.predictions.composing import provide_batches
+from foretell.resources import tasks as resources_tasks
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
 
@@ -57,6 +58,7 @@ def registry(extensions: Extensions) -> TaskRegistry:
         datasets_tasks.tasks,
         models_tasks.tasks,
         predictions_tasks.tasks,
+        resources_tasks.tasks,
         extensions.tasks(),
     )
 

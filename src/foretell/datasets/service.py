@@ -240,6 +240,13 @@ class DatasetsService:
         ensure_may_write(view.dataset, principal)
         return view.dataset
 
+    async def get_or_reserve(self, principal: Principal, name: str) -> Dataset:
+        """The dataset that a job of the caller publishes into; made if there is none."""
+        try:
+            return await self.get_writable(principal, name)
+        except DatasetNotFound:
+            return await self.reserve(principal, name)
+
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int
     ) -> Page[DatasetView]:
