@@ -95,7 +95,7 @@ def extensions():
 async def test_four_dependencies_each_by_one_line(app, anonymous, settings):
     override(app, CurrentUser, GUEST)
     override(app, Settings, settings.model_copy(update={"signup": "open"}))
-    override(app, Jobs, Fake(enqueue=JobRead.model_construct(id="j1")))
+    override(app, Jobs, Fake(enqueue=JobRead.model_construct(**{"id": "j1"})))
     override(app, Session, Fake(scalars=[7]))
     answer = await anonymous.get("/api/ext/desk/four")
     assert answer.json() == {
