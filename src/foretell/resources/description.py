@@ -147,3 +147,12 @@ def description_of(model: type[Resource]) -> ResourceDescription:
     if found is None:
         raise ResourceDeclarationError(f"{model.__name__} is not registered")
     return found
+
+
+def find_description(plural: str) -> ResourceDescription | None:
+    """The registered resource of that name in addresses."""
+    for mapper in Resource.registry.mappers:
+        found: ResourceDescription | None = mapper.class_.__dict__.get("__resource__")
+        if found is not None and found.plural == plural:
+            return found
+    return None

@@ -174,7 +174,7 @@ class ResourceStore:
             visible = select(relation.target.key.column).where(condition)
             key = statement.selected_columns[relation.target.key.column.name]
             statement = statement.where(key.in_(visible))
-        parameters = {"keys": _padded(keys)}
+        parameters: dict[str, Any] = {"keys": _padded(keys)}
         parameters |= {} if owner is None else {"owner": owner}
         found: dict[Any, list[Row]] = {}
         for values in await self._session.execute(statement, parameters):

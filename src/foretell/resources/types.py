@@ -83,8 +83,9 @@ def _portable(type_: TypeEngine[Any]) -> TypeEngine[Any]:
             return Time().with_variant(TIME(fsp=6), *_MYSQL)
         case Uuid(native_uuid=True):
             # MariaDB's own type does not sort by the digits.
-            plain: Uuid[Any] = Uuid(as_uuid=type_.as_uuid, native_uuid=False)
-            return type_.with_variant(plain, *_MYSQL)
+            as_uuid: Any = type_.as_uuid
+            digits = Uuid(as_uuid=as_uuid, native_uuid=False)
+            return type_.with_variant(digits, *_MYSQL)
         case JSON():
             return JSON(none_as_null=True)
         case String():
