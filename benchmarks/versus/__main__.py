@@ -8,12 +8,12 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.databases import throw_away
 
-from benchmarks.versus import general, mails, predictions, uploads, users
+from benchmarks.versus import general, mails, predictions, speed, uploads, users
 from benchmarks.versus.brokers import Redis
 from benchmarks.versus.foretell_side import ForetellSide
 from benchmarks.versus.plain_side import PlainSide
@@ -71,19 +71,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help="numbers, such as D15; all by default")
     parser.add_argument("--only", choices=[side.name.lower() for side in SIDES])
+    parser.add_argument("--no-speed", action="store_true", help="rows alone")
+    parser.add_argument("--no-rows", action="store_true", help="speed alone")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    rows = chosen(options.rows)
-    show = print if options.verbose else lambda _line: None
-    kinds = [s for s in SIDES if options.only in (None, s.name.lower())]
-    found = []
     started = time.monotonic()
-    for kind in kinds:
-        with open_side(kind) as side:
-            found.append(ask_all(side, rows, show))
-    print("\n".join(table(rows, found)))
-    for kind, seen in zip(kinds, found, strict=True):
-        print(f"{kind.name}: {sum(s.is_right for s in seen)} of {len(seen)} ok")
+    show = print if options.verbose else lambda _line: None
+    rows = [] if options.no_rows else chosen(options.rows)
+    with ExitStack() as stack:
+        sides = [
+            stack.enter_context(open_side(kind))
+            for kind in SIDES
+            if options.only in (None, kind.name.lower())
+        ]
+        show(f"started in {time.monotonic() - started:.0f} s")
+        found = [ask_all(side, rows, show) for side in sides]
+        print("\n".join(table(rows, found)))
+        for side, seen in zip(sides, found, strict=True):
+            print(f"{side.name}: {sum(s.is_right for s in seen)} of {len(seen)} ok")
+        if not options.no_speed:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            print("\n".join(speed.report(sides, folder)))
     print(f"{time.monotonic() - started:.0f} s")
 
 

@@ -70,6 +70,9 @@ class ForetellSide(Side):
         named = body if kind == "binary" else {"model": kind, **body}
         return self.ask(self.signed_in(), "POST", "/api/predict", json=named)
 
+    def credential(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"}
+
     def replace_model(self, content: bytes) -> None:
         self._add_model("binary", content).raise_for_status()
 

@@ -36,7 +36,6 @@ class PlainSide(Side):
         self._log = folder / "worker.log"
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[str, int] = {}
-        self._ready_kinds: set[str] = set()
         self._worker: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,11 +56,13 @@ class PlainSide(Side):
         return self._servers["binary"].pid
 
     def predict(self, kind: str, body: dict[str, Any]) -> httpx2.Response:
-        if kind not in self._ready_kinds:
-            wait_for(self._health_of(kind), self._servers[kind])
-            self._ready_kinds.add(kind)
+        if kind not in self._servers:
+            self._start_others()
         url = f"http://127.0.0.1:{self._ports[kind]}/api/predict"
         return self.ask(self.stranger(), "POST", url, json=body)
+
+    def credential(self) -> dict[str, str]:
+        return {}  # it asks for none
 
     def replace_model(self, content: bytes) -> None:
         (self._folder / "binary.pkl").write_bytes(content)
@@ -124,10 +125,16 @@ class PlainSide(Side):
             cwd=self._folder,
             check=True,
         )
-        self._servers = {kind: self._serve(kind) for kind in estimators()}
+        self._servers["binary"] = self._serve("binary")
         self._work()
-        # The others start meanwhile; who asks one of them waits for it.
         wait_for(self._health_of("binary"), self._servers["binary"])
+
+    def _start_others(self) -> None:
+        """A server for each other kind of model: there is one model in each."""
+        for kind in estimators().keys() - self._servers:
+            self._servers[kind] = self._serve(kind)
+        for kind, process in self._servers.items():
+            wait_for(self._health_of(kind), process)
 
     def _serve(self, kind: str) -> subprocess.Popen[bytes]:
         port = self._ports.setdefault(kind, free_port())
@@ -139,7 +146,7 @@ class PlainSide(Side):
         command = [str(BIN / "celery"), "-A", "main.celery_app", "worker"]
         command += ["--concurrency", "4", "--loglevel", "INFO"]
         self._worker = self._run(command, "binary", "worker.log")
-        if not until(lambda: self._ready() > ready, 30):
+        if not until(lambda: self._ready() > ready, 120):
             raise TimeoutError("the Celery worker does not start")
 
     def _ready(self) -> int:

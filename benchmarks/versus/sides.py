@@ -79,6 +79,10 @@ class Side(ABC):
         """POST /api/predict where the model of that kind answers."""
 
     @abstractmethod
+    def credential(self) -> dict[str, str]:
+        """Headers of somebody who may predict and upload."""
+
+    @abstractmethod
     def replace_model(self, content: bytes) -> None:
         """Put another file in the place of the default model."""
 

@@ -8,14 +8,18 @@ from typing import Any
 import httpx2
 
 from foretell.app import create_app
+from foretell.core.clock import Clock
 from foretell.http.edge import Edge
 from foretell.settings import Settings
 
 
 @asynccontextmanager
-async def running(data_dir: Path, **settings: Any) -> AsyncIterator[Edge]:
+async def running(
+    data_dir: Path, *, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Edge]:
     """An application that has started, without workers."""
-    app = create_app(Settings(data_dir=data_dir, **settings), with_worker=False)
+    found = Settings(data_dir=data_dir, **settings)
+    app = create_app(found, clock=clock, with_worker=False)
     async with app.router.lifespan_context(app):
         yield app
 

@@ -662,6 +662,10 @@ def test_d44_wrong_columns_are_told_with_the_right_ones(callers: Callers) -> Non
     path = f"/api/datasets/{dataset['name']}/versions"
     answer = upload(callers.editor, "", "id,title\n2,Dr\n", path=path, mode="append")
     refused(answer, 422, "name", "title")
+    options = {"required": ["id", "name", "email"]}
+    answer = upload(callers.editor, unique("d"), "ID,title\n2,Dr\n", options=options)
+    found = refused(answer, 422, "name, email")
+    assert (found["missing"], found["found"]) == (["name", "email"], ["ID", "title"])
 
 
 def test_d45_a_bad_row_costs_itself_alone(callers: Callers) -> None:

@@ -87,3 +87,18 @@ class NothingToMigrate(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The migrations make the tables as they are; none is missing.")
+
+
+class ColumnsUnfit(Invalid):
+    """A table cannot become a resource."""
+
+    slug = "columns-unfit"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+
+
+class ClientNotMade(Conflict):
+    """The project's API cannot be described, or holds nothing to make a client of."""
+
+    slug = "client-not-made"

@@ -6,6 +6,7 @@ Parts are files of their own. The one line that is ever changed names a new pack
 
 from pathlib import Path, PurePosixPath
 
+from foretell.builder.dataset_code import DatasetColumns, loader_files
 from foretell.builder.errors import FieldRefused, NothingToMigrate
 from foretell.builder.existing import ExistingProject, add_module
 from foretell.builder.migrating import migrations_of
@@ -16,18 +17,21 @@ from foretell.builder.specification import check_references
 from foretell.builder.task_code import TaskPlan, task_files
 from foretell.builder.writing import Contents, Written, change, plan, write
 
+# Packages of a project that its extension imports, so that they register themselves.
+GROUPS = ("resources", "tasks")
+
 
 def generate_resource(
     project: ExistingProject,
     resource: ResourcePlan,
-    more: Files | None = None,
+    source: DatasetColumns | None = None,
     *,
     is_dry_run: bool = False,
 ) -> list[Written]:
     """Write a resource with its tests and its migration.
 
     Args:
-        more: Files that belong to it, such as a task that fills it.
+        source: The dataset whose rows a task, written too, brings into the table.
 
     Raises:
         FieldRefused: It refers to a resource that is not there.
@@ -36,7 +40,9 @@ def generate_resource(
     """
     check_references(resource, project.resources())
     _demand_makers(project, resource)
-    files = resource_files(project.package, resource) | (more or {})
+    files = resource_files(project.package, resource)
+    if source is not None:
+        files |= loader_files(project.package, resource, source)
     return _add(project, files, resource.name.plural, is_dry_run=is_dry_run)
 
 
@@ -96,7 +102,7 @@ def _with_modules(project: ExistingProject, files: Files) -> Files:
 
 
 def _is_in_group(project: ExistingProject, path: PurePosixPath) -> bool:
-    return path.parts[0] == project.package and len(path.parts) > 2
+    return path.parts[0] == project.package and path.parts[1] in GROUPS
 
 
 def _missing_packages(project: ExistingProject, files: Files) -> Files:

@@ -129,6 +129,7 @@ _FOLDERS = {
     "resources": "Tables with an API of their own, one a file.",
     "tasks": "What runs in the background, one task a file.",
     "features": "Inputs of models made from raw records, one a file.",
+    "clients": "Typed clients of the project's API, for other programs.",
     "tests": "Tests of the project.",
     "examples": "Makers of rows for tests.",
     "site": "The site beside Foretell.",
@@ -186,7 +187,7 @@ def _extension(project: Project, files: Files) -> str:
         )
     parts = [
         name
-        for name in ("resources", "tasks", "features")
+        for name in ("resources", "tasks")
         if PurePosixPath(package, name, "__init__.py") in files
     ]
     if PurePosixPath(package, "routes.py") in files:

@@ -103,7 +103,7 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
             at = table + ([quoted] if quoted else match[3].split("."))
         else:
             continue
-        depth = len(at)
-        if at == list(keys[:depth]) and depth > best:
+        depth = min(len(at), len(keys))
+        if at[:depth] == list(keys[:depth]) and depth > best:
             best, found = depth, number
     return found

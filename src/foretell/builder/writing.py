@@ -57,7 +57,7 @@ def write(folder: Path, files: Contents) -> list[Written]:
                 done.append(folder / item.path)
                 _put(folder / item.path, _bytes(files[PurePosixPath(item.path)]))
     except OSError:
-        remove(done)
+        _take_back(folder, done)
         raise
     return found
 
@@ -71,13 +71,15 @@ def change(folder: Path, path: PurePosixPath, text: str) -> Written:
     return Written(str(path), "changed")
 
 
-def remove(paths: list[Path]) -> None:
-    """Take files back that were just written, and the folders they leave empty."""
-    for path in reversed(paths):
-        path.unlink(missing_ok=True)
-    for folder in sorted({parent for path in paths for parent in path.parents})[::-1]:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def _take_back(folder: Path, paths: list[Path]) -> None:
+    """Remove files that were just written, and the folders they leave empty."""
+    for path in paths:
+        if path.is_file():
+            path.unlink()
+    parents = {p for path in paths for p in path.parents if folder in p.parents}
+    for parent in sorted(parents, reverse=True):
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
 
 
 def _put(path: Path, content: bytes) -> None:

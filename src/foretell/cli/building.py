@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from foretell.cli.connecting import connected
 from foretell.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
+    from foretell.builder.dataset_code import DatasetColumns
     from foretell.builder.specification import Spec
     from foretell.builder.writing import Written
 
@@ -169,6 +171,13 @@ def generate_resource(
     owned: Annotated[
         bool, typer.Option("--owned", help="Each row belongs to who made it.")
     ] = False,
+    from_dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Fields from its columns, and a task that fills the table: "
+            "a dataset of the server, or a spreadsheet."
+        ),
+    ] = None,
     project: Project = Path(),
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -182,11 +191,25 @@ def generate_resource(
 
     there = ExistingProject.find(project)
     parsed = parse_fields(fields or [])
-    if not parsed:
+    source = _columns(from_dataset) if from_dataset else None
+    columns = list(source.fields.values()) if source else []
+    if not parsed and not columns:
         raise typer.BadParameter("name its fields, such as title:str done:bool")
-    resource = ResourcePlan(resource_name(name), tuple(parsed), owned)
-    written = generating.generate_resource(there, resource, is_dry_run=dry_run)
+    resource = ResourcePlan(resource_name(name), (*parsed, *columns), owned)
+    written = generating.generate_resource(there, resource, source, is_dry_run=dry_run)
     _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+def _columns(name: str) -> "DatasetColumns":
+    """The columns of a spreadsheet, if there is one of that name, else of a dataset."""
+    from foretell.builder import dataset_code
+
+    path = Path(name)
+    if path.is_file():
+        columns = dataset_code.columns_of_file(path)
+        return dataset_code.dataset_columns(dataset_code.dataset_name(path), columns)
+    with connected() as client:
+        return dataset_code.dataset_columns(name, client.get_dataset(name)["columns"])
 
 
 @generate.command("task")
@@ -205,6 +228,43 @@ def generate_task(
     there = ExistingProject.find(project)
     task = TaskPlan.parse(name, fields or [])
     written = generating.generate_task(there, task, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+@generate.command("feature")
+def generate_feature(
+    name: Annotated[str, typer.Argument(help="What it says: rush_hour.")],
+    fields: Fields = None,
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a function that makes an input of a model from a raw record, with tests."""
+    from foretell.builder import generating
+    from foretell.builder.existing import ExistingProject
+    from foretell.builder.feature_code import FeaturePlan, feature_files
+
+    there = ExistingProject.find(project)
+    files = feature_files(there.package, FeaturePlan.parse(name, fields or []))
+    written = generating.add_files(there, files, is_dry_run=dry_run)
+    _report(project, written, is_dry_run=dry_run, as_json=as_json)
+
+
+@generate.command("client")
+def generate_client(
+    name: Annotated[str, typer.Argument(help="Of its module: shop.")],
+    project: Project = Path(),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a typed client of the project's resources, for other programs."""
+    from foretell.builder import generating
+    from foretell.builder.client_code import client_files, openapi_of
+    from foretell.builder.existing import ExistingProject
+
+    there = ExistingProject.find(project)
+    files = client_files(there.package, name, openapi_of(there))
+    written = generating.add_files(there, files, is_dry_run=dry_run)
     _report(project, written, is_dry_run=dry_run, as_json=as_json)
 
 

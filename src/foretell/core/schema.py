@@ -82,13 +82,13 @@ async def downgrade(database: Database, revision: str, branches: Branches = ()) 
     """
 
     def run(connection: Connection) -> str:
-        _known_rows(connection, branches)
+        known = _known_rows(connection, branches)
         config = config_of(branches, connection)
         if revision == "base":
+            _refuse_others(_rows(connection) - known)
             # Tables of extensions refer to ours, so theirs go first.
             for label in scripts_of(branches).labels() - {BASE_LABEL}:
                 command.downgrade(config, f"{label}@base")
-            _refuse_dependents(connection)
         command.downgrade(config, _labelled(revision))
         return _shown(_rows(connection))
 
@@ -262,8 +262,7 @@ def _known_rows(connection: Connection, branches: Branches) -> frozenset[str]:
     return rows - unknown
 
 
-def _refuse_dependents(connection: Connection) -> None:
-    others = frozenset(row for row in _rows(connection) if not is_own(row))
+def _refuse_others(others: frozenset[str]) -> None:
     if others:
         raise MigrationRefused(
             f"The database also has {_shown(others)}, of extensions that are switched "

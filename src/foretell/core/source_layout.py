@@ -18,6 +18,8 @@ LINE_LENGTH = 88
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _SKIPPED = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 _INDENT = "    "
+_FSTRING_START = getattr(tokenize, "FSTRING_START", -1)
+_FSTRING_END = getattr(tokenize, "FSTRING_END", -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,33 @@ def tidy(source: str) -> str:
 
 def _statements(source: str) -> Iterator[list[TokenInfo]]:
     statement: list[TokenInfo] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in _tokens(source):
         if token.type == tokenize.NEWLINE:
             yield statement
             statement = []
         elif token.type not in _SKIPPED and (statement or not _is_comment(token)):
             statement.append(token)
+
+
+def _tokens(source: str) -> Iterator[TokenInfo]:
+    """Tokens; an f-string is one, as it was before Python 3.12."""
+    lines, opened = source.splitlines(keepends=True), []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == _FSTRING_START:
+            opened.append(token.start)
+        elif token.type == _FSTRING_END:
+            start = opened.pop()
+            if not opened:
+                text = _between(lines, start, token.end)
+                line = lines[start[0] - 1]
+                yield TokenInfo(tokenize.STRING, text, start, token.end, line)
+        elif not opened:
+            yield token
+
+
+def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    text = "".join(lines[start[0] - 1 : end[0]])
+    return text[start[1] : len(text) - len(lines[end[0] - 1]) + end[1]]
 
 
 def _is_comment(token: TokenInfo) -> bool:
@@ -135,6 +158,9 @@ def _by_value(words: Sequence[_Word], equals: int, depth: int) -> Iterator[str]:
         if len(_joined(words[: opening + 1])) <= room:
             yield from _by_bracket(words, (opening, closing), depth)
             return
+    elif len(_joined(value)) + len(_INDENT) > room:
+        yield _INDENT * depth + _joined(words)
+        return
     target = _bracket(words[:equals])
     if len(_joined(words[: equals + 1])) + len(" (") <= room or target is None:
         yield _INDENT * depth + _joined(words[: equals + 1]) + " ("

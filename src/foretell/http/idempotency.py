@@ -104,6 +104,7 @@ async def remember(request: Request, response: Response, session: AsyncSession) 
     location = response.headers.get("location")
     if claim is None or claim.fingerprint is None or location is None:
         return
+    # The injected response has a status only where the route chose one.
     declared = getattr(request.scope.get("route"), "status_code", None)
     now = state(request).clock.now()
     claim.stored = True

@@ -23,12 +23,15 @@ def page_response(request: Request, response: Response, page: Page[T]) -> Page[T
 def next_link(request: Request, cursor: str) -> str:
     """Path and query of the same list from `cursor` on."""
     kept = {k: v for k, v in request.query_params.items() if k != "cursor"}
-    return page_address(request.scope, kept, cursor)
+    return page_base(request.scope, kept) + cursor
 
 
-def page_address(scope: Scope, kept: Mapping[str, str], cursor: str) -> str:
-    """Path and query of a list from `cursor` on; `kept` are its other parameters."""
-    query = urllib.parse.urlencode({**kept, "cursor": cursor})
+def page_base(scope: Scope, kept: Mapping[str, str]) -> str:
+    """Path and query of a list up to its cursor; `kept` are its other parameters.
+
+    What a cursor is made of needs no escape.
+    """
     root, path = scope.get("root_path", ""), scope["path"]
     full = path if path.startswith(root) else root + path
-    return f"{urllib.parse.quote(full)}?{query}"
+    query = urllib.parse.urlencode(kept) + "&" if kept else ""
+    return f"{urllib.parse.quote(full)}?{query}cursor="

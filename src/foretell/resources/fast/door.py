@@ -33,7 +33,7 @@ class ResourceFastPath:
     def __init__(
         self, resources: Sequence[FastResource], authenticator: Authenticator
     ) -> None:
-        self._by_address = {r.description.address: r for r in resources}
+        self._by_address = {r.address: r for r in resources}
         self._authenticator = authenticator
         self._compressed: ASGIApp = GZipMiddleware(
             self._serve, minimum_size=COMPRESSED_FROM
@@ -55,10 +55,18 @@ class ResourceFastPath:
         if b"gzip" in headers.get(b"accept-encoding", b""):
             await self._compressed(scope, receive, send)
         else:
-            await self._serve(scope, receive, send)
+            await self._serve_with(headers, scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        await self._serve_with(dict(scope["headers"]), scope, receive, send)
+
+    async def _serve_with(
+        self,
+        headers: Mapping[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         request = _Body(receive)
         try:
             answer = await self._answer(scope, headers, request)
@@ -134,7 +142,7 @@ class _Body:
 
 
 def _route_of(resource: FastResource, method: str, key: str) -> str:
-    address = resource.description.address
+    address = resource.address
     if not key:
         return address
     return f"{address}/{BULK}" if method == "POST" else f"{address}/{{id}}"

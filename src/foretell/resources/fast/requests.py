@@ -45,7 +45,7 @@ class ListParameters:
     """The query string of a list.
 
     Attributes:
-        pairs: All that was sent, but for the cursor.
+        kept: All that was sent, but for the cursor.
     """
 
     where: str | None = None
@@ -54,7 +54,7 @@ class ListParameters:
     expand: str | None = None
     limit: int = DEFAULT_LIMIT
     filters: dict[str, Any] = field(default_factory=dict)
-    pairs: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
 
 
 class ParameterReader:
@@ -86,7 +86,7 @@ class ParameterReader:
             else:
                 raise Aside
             if name != "cursor":
-                found.pairs[name] = text
+                found.kept[name] = text
         return found
 
 
@@ -129,13 +129,24 @@ def reader_of(column: ResourceColumn) -> Read:
 
 def _pairs(query: bytes) -> dict[str, str]:
     try:
-        sent = urllib.parse.parse_qsl(query.decode("ascii"), keep_blank_values=True)
+        text = query.decode("ascii")
     except ValueError as error:
         raise Aside from error
+    sent = (
+        urllib.parse.parse_qsl(text, keep_blank_values=True)
+        if "%" in text or "+" in text
+        else [_split(pair) for pair in text.split("&") if pair]
+    )
     pairs = dict(sent)
-    if len(pairs) != len(sent) or any("\ufffd" in text for text in pairs.values()):
+    # Twice the same name, or bytes that are no UTF-8.
+    if len(pairs) != len(sent) or ("%" in text and "\ufffd" in str(pairs)):
         raise Aside
     return pairs
+
+
+def _split(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition("=")
+    return name, value
 
 
 def _limit(text: str) -> int:

@@ -17,7 +17,7 @@ from foretell.core.clock import Clock
 from foretell.core.direct import DirectPool
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal
-from foretell.http.listing import page_address
+from foretell.http.listing import page_base
 from foretell.resources.access import Access
 from foretell.resources.addresses import bulk_location, row_location
 from foretell.resources.columns import Kind
@@ -75,6 +75,7 @@ class FastResource:
         cursors: Cursors,
     ) -> None:
         self.description = description
+        self.address = description.address
         self._pool = pool
         self._clock = clock
         self._cursors = cursors
@@ -126,16 +127,16 @@ class FastResource:
             records.reverse()
         has_next, has_previous = page_ends(query, records, more=more)
         page = PageBody(items=records)
-        links = []
+        if not (has_next or has_previous):
+            return page, {}
+        links, base = [], page_base(call.scope, asked.kept)
         if has_next:
             page.next = self._cursor(query, records[-1], backwards=False)
-            address = page_address(call.scope, asked.pairs, page.next)
-            links.append(f'<{address}>; rel="next"')
+            links.append(f'<{base}{page.next}>; rel="next"')
         if has_previous:
             page.prev = self._cursor(query, records[0], backwards=True)
-            address = page_address(call.scope, asked.pairs, page.prev)
-            links.append(f'<{address}>; rel="prev"')
-        return page, {"link": ", ".join(links)} if links else {}
+            links.append(f'<{base}{page.prev}>; rel="prev"')
+        return page, {"link": ", ".join(links)}
 
     def _cursor(self, query: ListQuery, record: Record, *, backwards: bool) -> str:
         row: Record = record
