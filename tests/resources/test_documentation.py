@@ -105,6 +105,7 @@ def _migrate(folder: Path, url: str) -> None:
     assert "ix_orders_customer_id" in text
     project.foretell("db", "upgrade")
     project.foretell("db", "check")
+    assert "op.drop_index" not in text.partition("def downgrade")[2]
     project.foretell("db", "downgrade", "base")
 
 
