@@ -60,7 +60,10 @@ class Point:
             # A request of a hundred rows takes long, and those under way when the
             # time is over are not counted.
             seconds = max(3 * seconds, 3)
-        found = self._wrk(connections, seconds, start=database.CUSTOMERS // 2)
+        start = database.CUSTOMERS // 2
+        found = self._wrk(connections, seconds, start=start)
+        if not found["requests"]:  # a machine too busy for one answer in that time
+            found = self._wrk(connections, 5 * seconds, start=start)
         server = tree_cpu_seconds(pid) - server
         postgres = _cpu_of(backends) - postgres
         count = found["requests"]
