@@ -43,6 +43,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, Text
 
+from foretell.core import sqlite_driver
 from foretell.errors import Unavailable
 from foretell.settings import SettingsError
 
@@ -237,6 +238,7 @@ def _make_engine(url: str, pool_size: int, pool_timeout: float) -> AsyncEngine:
             max_overflow=pool_size,
             pool_timeout=pool_timeout,
             connect_args=_connect_args(url),
+            **({"module": sqlite_driver.driver()} if sqlite else {}),
         )
     except ModuleNotFoundError as error:
         raise SettingsError(_missing_driver(error.name or "driver")) from error
