@@ -247,7 +247,7 @@ def _make_engine(url: str, pool_size: int, pool_timeout: float) -> AsyncEngine:
             "FORETELL_DATABASE_URL: only sqlite, postgresql and mysql are known"
         ) from error
     if sqlite:
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
+        event.listen(engine.sync_engine, "connect", set_pragmas)
         event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -269,7 +269,8 @@ def _missing_driver(module: str) -> str:
     )
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def set_pragmas(connection: Any, _record: Any = None) -> None:
+    """Set a new SQLite connection up as every connection of ours is."""
     cursor = connection.cursor()
     # Switching to WAL can itself meet a lock when processes start together; the
     # busy time-out must therefore come first.

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Update,
+    bindparam,
     cast,
     extract,
     func,
@@ -26,9 +27,16 @@ from sqlalchemy import (
     update,
 )
 
+from foretell.core.db import UtcDateTime
+from foretell.jobs.claims import CLAIMED
 from foretell.jobs.tables import AttemptOutcome, Job, JobAttempt, JobState
 
 COLUMNS = Job.__table__.c
+CLAIM_COLUMNS = [COLUMNS[name] for name in CLAIMED]
+# Statements that run thousands of times are compiled once, with these in the place
+# of what changes (`foretell.jobs.prepared`).
+NOW: Any = bindparam("now", None, type_=UtcDateTime())
+CLOCK: Any = bindparam("clock", None, type_=Double())
 _RETURNING = frozenset({"sqlite", "postgresql"})
 
 
@@ -58,7 +66,7 @@ class Statements:
             return cast(extract("epoch", func.clock_timestamp()), Double)
         if self.dialect in ("mysql", "mariadb"):
             return func.unix_timestamp(func.now(6))
-        return literal(now.timestamp(), Double)
+        return CLOCK if now is NOW else literal(now.timestamp(), Double)
 
     def insert_job(self, values: Mapping[str, Any], now: datetime) -> Insert:
         return insert(Job).values(**values, changed_at=self.clock(now))
@@ -137,7 +145,7 @@ class Statements:
     ) -> Any:
         """Claim in one statement that answers the row (SQLite, PostgreSQL)."""
         target = self.due_locked(now, tasks, queues).scalar_subquery()
-        return self.claim(target, worker, now, lease_seconds).returning(*COLUMNS)
+        return self.claim(target, worker, now, lease_seconds).returning(*CLAIM_COLUMNS)
 
     def held(self, job_id: str, token: int) -> list[ColumnElement[bool]]:
         """The condition of every write by a worker."""
@@ -175,12 +183,18 @@ class Statements:
         return select(Job.cancel_at).where(*self.held(job_id, token))
 
     def end(
-        self, job_id: str, token: int, values: Mapping[str, Any], now: datetime
+        self,
+        job_id: str,
+        token: int,
+        values: Mapping[str, Any],
+        now: datetime,
+        *,
+        is_final: bool,
     ) -> Update:
         """Leave `running`: to a last state, or back to the queue unless somebody
         asked for the job's cancellation."""
         conditions = self.held(job_id, token)
-        if values["state"] == JobState.QUEUED:
+        if not is_final:
             conditions.append(Job.cancel_at.is_(None))
         return (
             update(Job)

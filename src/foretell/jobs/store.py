@@ -15,10 +15,11 @@ from foretell.core.clock import Clock
 from foretell.core.db import is_unique_violation
 from foretell.core.ids import new_id
 from foretell.jobs import endings
+from foretell.jobs.claims import Claim, Work
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import UniqueKeyTaken
-from foretell.jobs.statements import COLUMNS, Statements, active_key
+from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 _RUNG = "foretell.jobs.rung"
@@ -42,38 +43,6 @@ class NewJob:
     parent_id: str | None = None
     target: str | None = None
     objects: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A running job as its worker holds it; `token` goes with every write."""
-
-    id: str
-    task: str
-    args: Mapping[str, Any]
-    args_version: int
-    owner_id: str | None
-    attempt: int
-    max_attempts: int
-    deaths: int
-    timeout_seconds: float
-    token: int
-    worker: str
-    started_at: datetime
-
-    @classmethod
-    def of(cls, row: Any) -> "Claim":
-        return cls(**{name: getattr(row, name) for name in cls.__slots__})
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a worker takes: tasks it has, queues it serves (none = all)."""
-
-    worker: str
-    tasks: tuple[str, ...]
-    queues: tuple[str, ...]
-    lease_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +231,7 @@ class JobStore:
         )
         if not await self._changes(statement):
             return None
-        row = await self._session.execute(select(*COLUMNS).where(Job.id == job_id))
+        row = await self._session.execute(select(*CLAIM_COLUMNS).where(Job.id == job_id))
         return Claim.of(row.one())
 
     async def beat(self, claim: Claim, lease_seconds: float) -> bool:
@@ -293,8 +262,10 @@ class JobStore:
         """
         now = self._clock.now()
         values = {**(progress or {}), **ending.values}
-        if not await self._changes(self._sql.end(claim.id, claim.token, values, now)):
-            if ending.state.is_final:
+        is_final = ending.state.is_final
+        statement = self._sql.end(claim.id, claim.token, values, now, is_final=is_final)
+        if not await self._changes(statement):
+            if is_final:
                 return False
             return await self.end(claim, endings.cancelled(now), progress)
         await self._session.execute(

@@ -21,7 +21,8 @@ from foretell.jobs.composition import Timing
 from foretell.jobs.context import JobContext
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.interrupts import interrupt_main_thread
-from foretell.jobs.store import Claim, JobStore
+from foretell.jobs.claims import Claim
+from foretell.jobs.store import JobStore
 
 EXIT_STUCK = 75
 EXIT_ORPHANED = 76
