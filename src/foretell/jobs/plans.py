@@ -1,6 +1,7 @@
 """The prepared statements of a worker, for its ledgers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +13,35 @@ from foretell.jobs.claims import Claim, Work
 from foretell.jobs.endings import Ending
 from foretell.jobs.prepared import Prepared
 from foretell.jobs.statements import CLAIM_COLUMNS, COLUMNS, NOW, Statements
-from foretell.jobs.tables import JobAttempt
+from foretell.jobs.tables import Job, JobAttempt
 
 _PREFIX = "new_"
 _JOB_ID: Any = bindparam("job_id", None, type_=COLUMNS.id.type)
 _TOKEN: Any = bindparam("token", None, type_=COLUMNS.token.type)
 _ATTEMPT = JobAttempt.__table__.c
+
+
+@lru_cache(maxsize=32)
+def insertion(dialect: Dialect, answers_clock: bool) -> Prepared:
+    """Stores a job: an argument for each column but `changed_at`, which is the
+    database's clock and, if wanted, the answer."""
+    sql = Statements(dialect.name)
+    names = [column.name for column in COLUMNS if column.name != "changed_at"]
+    values = {name: _argument(_PREFIX + name, COLUMNS[name]) for name in names}
+    statement = insert(Job).values(**values, changed_at=sql.clock(NOW))
+    if answers_clock:
+        statement = statement.returning(COLUMNS.changed_at)
+    return Prepared(statement, dialect)
+
+
+def moment(now: datetime) -> dict[str, Any]:
+    """Arguments that every statement takes."""
+    return {"now": now, "clock": now.timestamp()}
+
+
+def written(values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Arguments of a statement that writes `values`, by column."""
+    return {**moment(now), **{_PREFIX + name: v for name, v in values.items()}}
 
 
 class Plans:
@@ -36,8 +60,7 @@ class Plans:
 
     def now(self) -> dict[str, Any]:
         """Arguments that every statement takes."""
-        now = self._clock.now()
-        return {"now": now, "clock": now.timestamp()}
+        return moment(self._clock.now())
 
     def ended(
         self, claim: Claim, ending: Ending, progress: Any
@@ -46,8 +69,7 @@ class Plans:
         and `settle` for it."""
         values = {**(progress or {}), **ending.values}
         arguments = {
-            **self.now(),
-            **{_PREFIX + name: value for name, value in values.items()},
+            **written(values, self._clock.now()),
             "job_id": claim.id,
             "token": claim.token,
             "note_attempt": claim.attempt,
@@ -64,9 +86,7 @@ class Plans:
         return self._sql.claim_next(work.tasks, work.queues, work.worker, NOW, lease)
 
     def _ending(self, names: Iterable[str], is_final: bool) -> Any:
-        values = {
-            name: _argument(_PREFIX + name, COLUMNS[name]) for name in names
-        }
+        values = {name: _argument(_PREFIX + name, COLUMNS[name]) for name in names}
         return self._sql.end(_JOB_ID, _TOKEN, values, NOW, is_final=is_final)
 
     def _end(self, names: tuple[str, ...], is_final: bool) -> Prepared:

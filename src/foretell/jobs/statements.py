@@ -68,9 +68,6 @@ class Statements:
             return func.unix_timestamp(func.now(6))
         return CLOCK if now is NOW else literal(now.timestamp(), Double)
 
-    def insert_job(self, values: Mapping[str, Any], now: datetime) -> Insert:
-        return insert(Job).values(**values, changed_at=self.clock(now))
-
     def active_job(self, key: str, *, lock: bool = False) -> Select[Any]:
         """The job that holds an active key.
 

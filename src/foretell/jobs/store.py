@@ -1,6 +1,6 @@
 """Every access to the jobs tables within one session; it never commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,9 +19,27 @@ from foretell.jobs.claims import Claim, Work
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import UniqueKeyTaken
+from foretell.jobs.plans import insertion, written
 from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
+_NOTHING: Mapping[str, Any] = dict.fromkeys(
+    (
+        "active_key",
+        "started_at",
+        "finished_at",
+        "worker",
+        "lease_until",
+        "deadline",
+        "cancel_at",
+        "next_send",
+        "progress_total",
+        "progress_unit",
+        "progress_message",
+        "result",
+        "error",
+    )
+)
 _RUNG = "foretell.jobs.rung"
 statements_for = lru_cache(maxsize=8)(Statements)
 
@@ -61,7 +79,8 @@ class JobStore:
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
-        self._sql = statements_for(session.get_bind().dialect.name)
+        self._dialect = session.get_bind().dialect
+        self._sql = statements_for(self._dialect.name)
 
     # --- for callers ---------------------------------------------------------
 
@@ -88,40 +107,38 @@ class JobStore:
             if found is not None:
                 return found, False
 
+    async def add_many(self, news: Iterable[NewJob]) -> list[str]:
+        """Store jobs without unique keys, in one go; answers their ids."""
+        now = self._clock.now()
+        rows = [_row_of(new, now) for new in news]
+        plan = insertion(self._dialect, False)
+        arguments = [tuple(plan.arguments(written(row, now))) for row in rows]
+        if arguments:
+            connection = await self._session.connection()
+            await connection.exec_driver_sql(plan.text, arguments)
+        return [row["id"] for row in rows]
+
     async def _insert(self, new: NewJob, key: str | None) -> Job:
         now = self._clock.now()
-        job_id = new_id()
-        values = {
-            "id": job_id,
-            "task": new.task,
-            "args": dict(new.args),
-            "args_version": new.args_version,
-            "queue": new.queue,
-            "rank": -new.priority,
-            "unique_key": new.unique_key,
-            "active_key": key,
-            "state": JobState.QUEUED,
-            "owner_id": new.owner_id,
-            "parent_id": new.parent_id,
-            "objects": list(new.objects),
-            "run_at": new.run_at or now,
-            "created_at": now,
-            "attempt": 0,
-            "max_attempts": new.max_attempts,
-            "deaths": 0,
-            "timeout_seconds": new.timeout_seconds,
-            "token": 0,
-            "progress_done": 0,
-            "seq": 1,
-            "target": new.target,
-        }
-        await self._session.execute(self._sql.insert_job(values, now))
-        return await self._read(job_id)
+        row = _row_of(new, now) | {"active_key": key}
+        plan = insertion(self._dialect, self._sql.can_claim_in_one)
+        arguments = tuple(plan.arguments(written(row, now)))
+
+        def insert(session: Session) -> Any:
+            answer = session.connection().exec_driver_sql(plan.text, arguments)
+            return answer.scalar_one() if self._sql.can_claim_in_one else None
+
+        # One trip into SQLAlchemy's world of greenlets; `AsyncSession` would make two.
+        changed_at = await self._session.run_sync(insert)
+        if changed_at is None:
+            return await self._read(row["id"])
+        given = {name: value for name, value in row.items() if value is not None}
+        return Job(**given, changed_at=changed_at)
 
     async def _read(self, job_id: str) -> Job:
-        statement = select(Job).where(Job.id == job_id)
-        fresh = statement.execution_options(populate_existing=True)
-        return (await self._session.scalars(fresh)).one()
+        found = await self.find(job_id)
+        assert found is not None  # noqa: S101 - written in this transaction
+        return found
 
     async def find(self, job_id: str) -> Job | None:
         statement = select(Job).where(Job.id == job_id)
@@ -231,7 +248,9 @@ class JobStore:
         )
         if not await self._changes(statement):
             return None
-        row = await self._session.execute(select(*CLAIM_COLUMNS).where(Job.id == job_id))
+        row = await self._session.execute(
+            select(*CLAIM_COLUMNS).where(Job.id == job_id)
+        )
         return Claim.of(row.one())
 
     async def beat(self, claim: Claim, lease_seconds: float) -> bool:
@@ -343,6 +362,33 @@ def ring_after_commit(session: AsyncSession, bell: Bell) -> None:
         bell.ring()
 
     event.listen(session.sync_session, "after_commit", ring)
+
+
+def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
+    return {
+        **_NOTHING,
+        "id": new_id(),
+        "task": new.task,
+        "args": dict(new.args),
+        "args_version": new.args_version,
+        "queue": new.queue,
+        "rank": -new.priority,
+        "unique_key": new.unique_key,
+        "state": JobState.QUEUED,
+        "owner_id": new.owner_id,
+        "parent_id": new.parent_id,
+        "objects": list(new.objects),
+        "run_at": new.run_at or now,
+        "created_at": now,
+        "attempt": 0,
+        "max_attempts": new.max_attempts,
+        "deaths": 0,
+        "timeout_seconds": new.timeout_seconds,
+        "token": 0,
+        "progress_done": 0,
+        "seq": 1,
+        "target": new.target,
+    }
 
 
 def _filtered(statement: Select[Any], wanted: Filter) -> Select[Any]:

@@ -14,12 +14,12 @@ from contextlib import aclosing
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 from foretell.jobs import interrupts
+from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
 from foretell.jobs.identity import worker_identity
-from foretell.jobs.ledger import open_ledger
+from foretell.jobs.ledgers import open_ledger
 from foretell.jobs.runner import Runner
-from foretell.jobs.claims import Claim
 from foretell.jobs.watch import EXIT_ORPHANED, Watch
 
 _PR_SET_PDEATHSIG = 1
