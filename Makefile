@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive bench-jobs requirements
+.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive bench-crud bench-jobs requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -49,6 +49,9 @@ bench-responsive: setup
 PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python
 bench-jobs: setup
 	$(RUN) python -m benchmarks.jobs --peers-python "$(PEERS)"
+
+bench-crud: setup
+	$(RUN) python -m benchmarks.crud $(ARGS)
 
 requirements: $(UV)
 	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

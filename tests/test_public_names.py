@@ -34,13 +34,17 @@ def test_the_public_names_are_these():
     assert foretell.__all__ == [
         "CurrentUser",
         "Datasets",
+        "Extension",
         "JobContext",
+        "JobRead",
         "Jobs",
         "Models",
         "Session",
         "Settings",
+        "body_limit",
         "create_access_token",
         "create_app",
+        "public",
         "requires",
     ]
     assert all(getattr(foretell, name) for name in foretell.__all__)
@@ -57,6 +61,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ("import foretell", set()),
         ("import foretell.client", set()),
         ("import foretell.composition", {"sqlalchemy"}),
+        ("from foretell import Extension", {"sqlalchemy"}),
         ("import foretell.app", {"sqlalchemy", "alembic", "fastapi", "starlette"}),
     ],
 )

@@ -36,7 +36,6 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
         ("EXECUTOR", "celery"),
         ("RATE_LIMIT", "100/second"),
         ("LEGACY_JWT_SECRET", "k" * 32),
-        ("EXTENSIONS", "shop"),
     ],
 )
 def test_what_is_not_built_is_refused_and_not_ignored(monkeypatch, name, value):

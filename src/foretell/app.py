@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,18 +15,24 @@ from foretell.auth.oauth import render_oauth_problem
 from foretell.composition import (
     WORKER,
     open_blobs,
+    open_database,
     open_identity,
     provide_ports,
 )
 from foretell.core import idempotency, schema
-from foretell.core.clock import SystemClock
-from foretell.core.db import Database, DatabaseUnavailable
+from foretell.core.clock import Clock, SystemClock
 from foretell.core.logs import get_logger
+from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.extension.active import Extensions
+from foretell.extension.definition import Extension
+from foretell.extension.discovery import chosen, passed_on
+from foretell.extension.lifespans import running
+from foretell.extension.serving import mount
 from foretell.http import health, pages
 from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
@@ -34,7 +40,8 @@ from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
-from foretell.jobs.composing import jobs_service
+from foretell.jobs import schedule_routes
+from foretell.jobs.composing import jobs_service, scheduler
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
@@ -62,6 +69,7 @@ ROUTERS = (
     pages.routes,
     *auth_routes.routers,
     jobs_routes.routes,
+    schedule_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
     models_routes.routes,
@@ -72,18 +80,22 @@ ROUTERS = (
 def create_app(
     settings: Settings | None = None,
     *,
+    extensions: Iterable[Extension] = (),
     with_worker: bool = True,
     with_migration: bool = True,
+    clock: Clock | None = None,
 ) -> Edge:
     """Build the application: serve it, mount it, test it.
 
     Args:
         settings: Read from the environment when not given.
+        extensions: Your own, beside the installed ones that EXTENSIONS names.
         with_worker: Start and supervise worker processes on the embedded executor.
         with_migration: Upgrade an older database at start; otherwise refuse it.
+        clock: Tells the time; a fake one in tests.
     """
     settings = settings or load_settings()
-    state = build_state(settings)
+    state = build_state(settings, chosen(settings, extensions), clock)
     app = Edge(
         title="Foretell",
         version=health.VERSION,
@@ -113,19 +125,24 @@ def create_app(
     app.state.renderers.register("/token", render_oauth_problem)
     for area in ROUTERS:
         app.include_router(area)
+    mount(app, state.port(Extensions), state.permissions)
     return app
 
 
-def build_state(settings: Settings) -> AppState:
+def build_state(
+    settings: Settings, extensions: Extensions, clock: Clock | None = None
+) -> AppState:
     """The parts of an API process. Opens no connection yet."""
-    database = Database(settings.database_address)
-    clock = SystemClock()
+    database = open_database(settings, pool_size=settings.database_pool_size)
+    clock = clock or SystemClock()
     secret = load_secret(settings)
+    permissions = extensions.permissions()
     identity = open_identity(
         database,
         settings,
         clock,
         secret,
+        permissions,
         mailer_of=lambda session: MailByJob(jobs_service(state, session)),
     )
     state = AppState(
@@ -134,9 +151,10 @@ def build_state(settings: Settings) -> AppState:
         clock=clock,
         cursors=Cursors(secret),
         blobs=open_blobs(settings),
+        permissions=permissions,
         authenticator=identity.authenticator,
     )
-    provide_ports(state)
+    provide_ports(state, extensions)
     state.provide(identity)
     metrics = Metrics()
     state.provide(metrics)
@@ -149,9 +167,11 @@ def build_state(settings: Settings) -> AppState:
 
 
 def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
+    branches = state.port(Extensions).branches()
+
     async def database() -> dict[str, Any]:
         await state.database.ping()
-        await schema.ensure_current(state.database)
+        await schema.ensure_current(state.database, branches)
         return {"kind": state.database.dialect}
 
     async def storage() -> dict[str, Any]:
@@ -184,10 +204,11 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
-            if app.state.with_migration:
-                await schema.upgrade(state.database)
-            else:
-                await schema.ensure_current(state.database)
+            await schema.prepare(
+                state.database,
+                state.port(Extensions).branches(),
+                may_upgrade=app.state.with_migration,
+            )
             stack.callback(state.port(Doorbell).close)
             await state.port(Scratch).sweep()
             state.port(AccessLog).start()
@@ -202,6 +223,7 @@ def _lifespan(
             stack.push_async_callback(serving.close)
             await stack.enter_async_context(_running(serving.run))
             await stack.enter_async_context(state.port(Watcher))
+            await stack.enter_async_context(running(state.port(Extensions), state))
             if app.state.with_worker and state.settings.executor == "embedded":
                 await stack.enter_async_context(_supervisor(state))
             yield
@@ -216,7 +238,12 @@ def _supervisor(state: AppState) -> Supervisor:
         data_dir=state.settings.data_dir,
         clock=state.clock,
         processes=state.settings.worker_concurrency,
-        environment={**os.environ, **state.settings.environment()},
+        environment={
+            **os.environ,
+            **state.settings.environment(),
+            **passed_on(state.port(Extensions)),
+        },
+        chores=[scheduler(state, state.port(Identity).principal_of).sweep],
     )
 
 

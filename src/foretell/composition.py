@@ -18,6 +18,7 @@ from foretell.core.db import Database
 from foretell.core.logs import configure_logs
 from foretell.core.pagination import Cursors
 from foretell.core.parts import Parts
+from foretell.core.permissions import Permissions
 from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch
@@ -26,6 +27,8 @@ from foretell.datasets import importing as datasets_importing
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.reading import DatasetReader
+from foretell.extension.active import Extensions
+from foretell.extension.discovery import found
 from foretell.jobs import tasks as jobs_tasks
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
@@ -47,13 +50,24 @@ QUEUES_VARIABLE = "_FORETELL_QUEUES"
 WORKER = "foretell.composition:worker_composition"
 
 
-def registry() -> TaskRegistry:
+def registry(extensions: Extensions) -> TaskRegistry:
     """All tasks that jobs may run."""
     return TaskRegistry().include(
         jobs_tasks.tasks,
         datasets_tasks.tasks,
         models_tasks.tasks,
         predictions_tasks.tasks,
+        extensions.tasks(),
+    )
+
+
+def open_database(settings: Settings, *, pool_size: int) -> Database:
+    """The database that the settings name. Opens no connection yet."""
+    return Database(
+        settings.database_address,
+        pool_size=pool_size,
+        pool_timeout_seconds=settings.database_pool_timeout,
+        slow_query_seconds=settings.slow_query_ms / 1000,
     )
 
 
@@ -65,8 +79,9 @@ def open_blobs(settings: Settings) -> BlobStore:
     return store
 
 
-def provide_ports(parts: Parts) -> None:
+def provide_ports(parts: Parts, extensions: Extensions) -> None:
     """Give `parts` the port of every area."""
+    parts.provide(extensions)
     settings = parts.settings
     preload = [
         *datasets_importing.PRELOAD,
@@ -78,7 +93,7 @@ def provide_ports(parts: Parts) -> None:
     parts.provide(sandbox)
     # Work in progress; nothing in it is needed after a restart.
     parts.provide(Scratch(settings.data_dir / "work"))
-    parts.provide(registry())
+    parts.provide(registry(extensions))
     parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
     parts.provide(Mailer.of(settings))
     parts.provide(
@@ -103,6 +118,7 @@ def open_identity(
     settings: Settings,
     clock: Clock,
     secret: bytes,
+    permissions: Permissions,
     mailer_of: Callable[[AsyncSession], MailByJob] | None = None,
 ) -> Identity:
     """Users and credentials, on one database."""
@@ -111,7 +127,7 @@ def open_identity(
         secret=secret,
         clock=clock,
         cursors=Cursors(secret),
-        options=AuthOptions.of(settings),
+        options=AuthOptions.of(settings, permissions),
         mailer_of=mailer_of,
     )
 
@@ -120,12 +136,13 @@ def worker_composition() -> Composition:
     """What a worker process is made of, from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format)
+    extensions = found(settings)
+    permissions = extensions.permissions()
     clock, secret = SystemClock(), load_secret(settings)
 
     async def principal_of(database: Database, owner_id: str) -> Principal | None:
-        return await open_identity(database, settings, clock, secret).principal_of(
-            owner_id
-        )
+        identity = open_identity(database, settings, clock, secret, permissions)
+        return await identity.principal_of(owner_id)
 
     @asynccontextmanager
     async def open_services(database: Database) -> AsyncIterator[Parts]:
@@ -135,8 +152,9 @@ def worker_composition() -> Composition:
             clock=clock,
             cursors=Cursors(secret),
             blobs=open_blobs(settings),
+            permissions=permissions,
         )
-        provide_ports(parts)
+        provide_ports(parts, extensions)
         await parts.port(Scratch).sweep()
         try:
             yield parts
@@ -145,8 +163,8 @@ def worker_composition() -> Composition:
             parts.port(Doorbell).close()
 
     return Composition(
-        registry=registry(),
-        make_database=lambda: Database(settings.database_address, pool_size=2),
+        registry=registry(extensions),
+        make_database=lambda: open_database(settings, pool_size=2),
         data_dir=settings.data_dir,
         principal_of=principal_of,
         services=open_services,

@@ -38,7 +38,7 @@ CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
 # Named in the documents and not built yet. Each is refused at start, because a limit,
 # a verifier or an executor that is silently absent is worse than none.
-NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret", "extensions"})
+NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret"})
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@]*):([^@]*)@")
 _URL_QUERY = re.compile(r"\?.*$")
@@ -93,6 +93,19 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None, description="Own database; SQLite in DATA_DIR when not set."
+    )
+    database_pool_size: int = Field(
+        5,
+        ge=1,
+        le=500,
+        description="Connections of one server process for reading, and as many "
+        "for writing (SQLite: one).",
+    )
+    database_pool_timeout: float = Field(
+        5.0, gt=0, le=60, description="Seconds to wait for one before answering 503."
+    )
+    slow_query_ms: int = Field(
+        500, ge=0, description="Log statements that take longer; 0 logs none."
     )
     storage_url: str | None = Field(
         None, description="Where files are kept; DATA_DIR when not set."

@@ -15,7 +15,8 @@ from foretell.auth.sessions import OpenedSession
 from foretell.auth.store import EpochStore
 from foretell.auth.work import AuthOptions
 from foretell.core.clock import FakeClock
-from foretell.core.db import Database, DatabaseUnavailable
+from foretell.core.db import Database
+from foretell.core.outages import DatabaseUnavailable
 from foretell.core.principal import Role
 from tests.auth.conftest import PASSWORD, add_user, bearer, identity_on, principal_of
 

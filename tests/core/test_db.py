@@ -8,8 +8,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from foretell.core import idempotency
-from foretell.core.db import Base, Database, DatabaseUnavailable, is_unique_violation
+from foretell.core.db import Base, Database, is_unique_violation
 from foretell.core.idempotency import IdempotencyKey
+from foretell.core.outages import DatabaseUnavailable
 from foretell.settings import SettingsError
 
 TABLE: Any = IdempotencyKey.__table__
@@ -104,7 +105,7 @@ async def test_an_expired_idempotency_key_can_be_used_again(database):
 
 
 async def test_a_busy_pool_answers_unavailable_instead_of_waiting(database):
-    sessions = [database.reading() for _ in range(4)]
+    sessions = [database.reading() for _ in range(2)]
     for session in sessions:
         opened = await session.__aenter__()
         await opened.execute(text("SELECT 1"))
@@ -112,7 +113,7 @@ async def test_a_busy_pool_answers_unavailable_instead_of_waiting(database):
         await database.ping()
     for session in sessions:
         await session.__aexit__(None, None, None)
-    assert database.pool_status()["checked_out"] == 0
+    assert database.pool_status().checked_out == 0
 
 
 async def test_a_database_that_is_down_is_unavailable(tmp_path):

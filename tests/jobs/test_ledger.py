@@ -86,8 +86,8 @@ async def test_who_lost_the_job_writes_and_takes_nothing(desk: Desk) -> None:
     async with desk.office.database.writing() as session:
         assert await JobStore(session, CLOCK).free_worker(claim.worker) == [job_id]
     other = await desk.add()
+    ending = endings.succeeded(1, None, CLOCK.now())
     with pytest.raises(JobLost):
-        ending = endings.succeeded(1, None, CLOCK.now())
         await desk.ledger.settle(claim, ending, None, True)
     assert [(await desk.office.job(i)).state for i in (job_id, other)] == ["queued"] * 2
     assert [a.outcome for a in await desk.office.attempts(job_id)] == ["worker_died"]

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from foretell.core import schema
 from foretell.core.db import Database
-from foretell.core.schema import SchemaOutdated, SchemaUnknown
+from foretell.core.schema_errors import SchemaOutdated, SchemaUnknown
 from foretell.migrations import table_modules
 
 table_modules.load()

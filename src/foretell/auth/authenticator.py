@@ -9,7 +9,7 @@ If the database does not answer, nobody is let in by an answer older than that.
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,8 @@ from foretell.auth.tokens import MAX_TOKEN_CHARS, AccessTokens
 from foretell.auth.usage import UsageNotes
 from foretell.auth.work import AuthOptions
 from foretell.core.clock import Clock
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.permissions import wide
+from foretell.core.principal import Principal, Role
 
 EPOCH_EVERY = timedelta(seconds=1)
 MAX_REMEMBERED = 10_000
@@ -157,7 +158,7 @@ class IdentityAuthenticator:
             raise CredentialInvalid("The token's sign-in has ended.")
         if user.token_version != claims.ver:
             raise CredentialInvalid("The token was taken back.")
-        scopes = _within(frozenset(claims.scope.split()), user)
+        scopes = self._within(claims.scope.split(), user)
         principal = _principal(user, scopes, "token", claims.sid)
         expires_at = datetime.fromtimestamp(claims.exp, tz=UTC)
         return self._answer(principal, _TOKEN_FOR, expires_at)
@@ -172,9 +173,7 @@ class IdentityAuthenticator:
         row, user = found
         if row.expires_at is not None and row.expires_at <= self._clock.now():
             raise CredentialInvalid("The API key has expired.")
-        principal = _principal(
-            user, _within(frozenset(row.scopes), user), "key", row.id
-        )
+        principal = _principal(user, self._within(row.scopes, user), "key", row.id)
         self._usage.key_used(row.id, row.last_used_at)
         return self._answer(principal, _KEY_FOR, row.expires_at)
 
@@ -187,9 +186,17 @@ class IdentityAuthenticator:
         ends_at = min(row.expires_at, row.last_used_at + sessions.IDLE)
         if ends_at <= self._clock.now():
             raise CredentialInvalid("The session has ended; sign in again.")
-        principal = _principal(user, scopes_of(Role(user.role)), "session", row.id)
+        principal = _principal(user, self._all_of(user), "session", row.id)
         self._usage.session_used(row.id, row.last_used_at)
         return self._answer(principal, _SESSION_FOR, ends_at)
+
+    def _all_of(self, user: User) -> frozenset[str]:
+        return self._options.permissions.scopes_of(Role(user.role))
+
+    def _within(self, scopes: Iterable[str], user: User) -> frozenset[str]:
+        """Those of `scopes` that the user's role, as it is now, still gives."""
+        role = self._all_of(user)
+        return frozenset(s for s in scopes if wide(s) in role)
 
     def _answer(
         self, principal: Principal, keep: timedelta, end: datetime | None
@@ -259,9 +266,3 @@ def _principal(
         method=method,
         credential_id=credential_id,
     )
-
-
-def _within(scopes: frozenset[str], user: User) -> frozenset[str]:
-    """Those of `scopes` that the user's role, as it is now, still gives."""
-    role = scopes_of(Role(user.role))
-    return frozenset(s for s in scopes if ":".join(s.split(":")[:2]) in role)

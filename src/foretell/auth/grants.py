@@ -18,7 +18,8 @@ from foretell.auth.tables import RefreshFamily, RefreshToken, User
 from foretell.auth.tokens import LIFETIME, AccessTokens
 from foretell.auth.work import Work
 from foretell.core.ids import new_id
-from foretell.core.principal import Role, scopes_of
+from foretell.core.permissions import wide
+from foretell.core.principal import Role
 from foretell.errors import ForetellError, Throttled
 
 ABSOLUTE = timedelta(days=30)
@@ -63,7 +64,7 @@ class Grants:
             return user
         if isinstance(user, ForetellError):
             return GrantRefused("invalid_grant", user.detail)
-        scopes = _narrowed(scope, scopes_of(Role(user.role)))
+        scopes = _narrowed(scope, self._role_of(user))
         if scopes is None:
             return _scope_refused()
         family = await self._new_family(user, scope=scope, client_id=client_id)
@@ -98,7 +99,7 @@ class Grants:
             return await self._reused(user, family)
         if row.expires_at <= now or family.client_id != client_id:
             return _refused()
-        scopes = _narrowed(scope, _scopes_of_family(family, user))
+        scopes = _narrowed(scope, _scopes_of_family(family, self._role_of(user)))
         if scopes is None:
             return _scope_refused()
         successor = opaque.successor_of(refresh_token, self._work.derived.refresh)
@@ -170,6 +171,9 @@ class Grants:
         )
         await self._work.families.add(row)
 
+    def _role_of(self, user: User) -> frozenset[str]:
+        return self._work.options.permissions.scopes_of(Role(user.role))
+
     async def _granted(
         self, user: User, family: RefreshFamily, refresh: str, scopes: Iterable[str]
     ) -> Granted:
@@ -206,9 +210,8 @@ def _is_repeat(
     return is_parent and abs(now - used_at) <= GRACE
 
 
-def _scopes_of_family(family: RefreshFamily, user: User) -> frozenset[str]:
+def _scopes_of_family(family: RefreshFamily, role: frozenset[str]) -> frozenset[str]:
     """What the family was given, less what the role no longer gives."""
-    role = scopes_of(Role(user.role))
     if not family.scope:
         return role
     return frozenset(s for s in family.scope.split() if _covers(role, s))
@@ -225,7 +228,7 @@ def _narrowed(wanted: str, given: frozenset[str]) -> frozenset[str] | None:
 
 
 def _covers(given: frozenset[str], scope: str) -> bool:
-    return scope in given or ":".join(scope.split(":")[:2]) in given
+    return scope in given or wide(scope) in given
 
 
 def _refused() -> GrantRefused:

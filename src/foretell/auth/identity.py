@@ -39,7 +39,7 @@ from foretell.auth.work import AuthOptions, DerivedKeys, Mailer, Work
 from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 
 MailerOf = Callable[[AsyncSession], Mailer]
 _KEEP_FAILURES = timedelta(hours=1)
@@ -138,7 +138,8 @@ class Identity:
         if user is None or user.disabled:
             return None
         role = Role(user.role)
-        return Principal(user.id, user.email, role, scopes_of(role), "job")
+        scopes = self.options.permissions.scopes_of(role)
+        return Principal(user.id, user.email, role, scopes, "job")
 
     async def remove_signing_key(self, kid: str) -> None:
         """Refuse the tokens of a signing key, everywhere within a second."""
@@ -224,7 +225,8 @@ async def create_access_token(
     """
     async with identity.unit_of_work() as services:
         user = await services.accounts.get(user_id)
-    wanted = scopes if scopes is not None else scopes_of(Role(user.role))
+    role = identity.options.permissions.scopes_of(Role(user.role))
+    wanted = role if scopes is None else scopes
     return await identity.tokens.issue(
         user.id,
         version=user.token_version,

@@ -9,7 +9,8 @@ from foretell.auth.tables import ApiKey, User
 from foretell.auth.work import Work
 from foretell.core.ids import is_name
 from foretell.core.pagination import Page
-from foretell.core.principal import Principal, Role, scopes_of, unknown_scopes
+from foretell.core.permissions import Permissions
+from foretell.core.principal import Principal, Role
 from foretell.errors import FieldError, Invalid
 
 DEFAULT_LIFETIME = timedelta(days=90)
@@ -62,7 +63,7 @@ class Keys:
             KeyTooWide: The key would do more, or live longer, than the caller's
                 own credential.
         """
-        scopes = _checked(new.scopes, by)
+        scopes = _checked(new.scopes, by, self._work.options.permissions)
         expires_at = await self._expiry(by, new)
         key_id, key = opaque.new_api_key()
         row = ApiKey(
@@ -84,10 +85,10 @@ class Keys:
     async def create_for(self, user: User, new: NewKey) -> MadeKey:
         """Make a key for a user from the command line; without scopes, with all that
         the role gives."""
-        scopes = new.scopes or sorted(scopes_of(Role(user.role)))
-        owner = Principal(
-            user.id, user.email, Role(user.role), scopes_of(Role(user.role)), "cli"
-        )
+        role = Role(user.role)
+        given = self._work.options.permissions.scopes_of(role)
+        owner = Principal(user.id, user.email, role, given, "cli")
+        scopes = new.scopes or sorted(given)
         return await self.create(owner, replace(new, scopes=scopes))
 
     async def get(self, by: Principal, key_id: str) -> ApiKey:
@@ -137,9 +138,9 @@ class Keys:
         return own.expires_at if own else None
 
 
-def _checked(scopes: list[str], by: Principal) -> list[str]:
+def _checked(scopes: list[str], by: Principal, permissions: Permissions) -> list[str]:
     wanted = sorted(set(scopes))
-    unknown = unknown_scopes(wanted)
+    unknown = permissions.unknown(wanted)
     # A third part names one object; it is a name, and there is no fourth.
     unknown += [s for s in wanted if s.count(":") > 1 and not _is_narrowed(s)]
     if unknown or not wanted:

@@ -21,7 +21,8 @@ from foretell.auth.tables import User
 from foretell.auth.work import Glance, Work
 from foretell.core.ids import new_id
 from foretell.core.pagination import Page
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.permissions import Permissions
+from foretell.core.principal import Principal, Role
 from foretell.errors import FieldError, ForetellError, Invalid, Unauthenticated
 
 
@@ -76,7 +77,7 @@ class Accounts:
             RoleTooWide: The role may do more than the caller's credential.
         """
         role = new.role or Role.VIEWER
-        _ensure_may_give(by, role)
+        self._ensure_may_give(by, role)
         user = await self._prepare(new, role)
         if not await self._work.users.add(user):
             raise EmailTaken
@@ -114,7 +115,7 @@ class Accounts:
         if role is None:
             async with self._glance() as look:
                 role = Role.VIEWER if await look.users.has_admin() else Role.ADMIN
-        return await self.create(cli_principal(), replace(new, role=role))
+        return await self.create(self._cli(), replace(new, role=role))
 
     async def create_first(
         self, new: NewUser, claim: Callable[[], Awaitable[bool]]
@@ -178,9 +179,9 @@ class Accounts:
         if revision is not None and revision != user.revision:
             raise UserChanged
         if user.id != by.user_id:
-            _ensure_may_give(by, Role(user.role))
+            self._ensure_may_give(by, Role(user.role))
         if change.role is not None and change.role != user.role:
-            _ensure_may_give(by, change.role)
+            self._ensure_may_give(by, change.role)
         if takes_admin and admins == [user.id]:
             raise LastAdmin
         await self._apply(by, user, change)
@@ -195,7 +196,7 @@ class Accounts:
             raise UserNotFound
         if admins == [user.id]:
             raise LastAdmin
-        _ensure_may_give(by, Role(user.role))
+        self._ensure_may_give(by, Role(user.role))
         await self._work.users.delete(user)
         await self._work.withdraw()
         await self._recorded("user.delete", by, user)
@@ -218,6 +219,18 @@ class Accounts:
         if missing:
             raise PersonUnknown(missing)
         return list(dict.fromkeys(user_id for user_id in ids if user_id is not None))
+
+    def _cli(self) -> Principal:
+        return cli_principal(self._work.options.permissions)
+
+    def _ensure_may_give(self, by: Principal, role: Role) -> None:
+        """Refuse to hand out, or take from, a role that may do more than the caller:
+        a key with `users:write` alone must not make an admin."""
+        if role is Role.VIEWER:
+            return
+        given = self._work.options.permissions.scopes_of(role)
+        if not all(by.may(scope) for scope in given):
+            raise RoleTooWide(str(role))
 
     async def _prepare(self, new: NewUser, role: Role) -> User:
         """A row with a hashed password; done before the transaction has begun."""
@@ -269,15 +282,7 @@ class Accounts:
         )
 
 
-def cli_principal() -> Principal:
+def cli_principal(permissions: Permissions | None = None) -> Principal:
     """Whoever has the data directory: the command line on the server itself."""
-    return Principal("", "cli", Role.ADMIN, scopes_of(Role.ADMIN), "cli")
-
-
-def _ensure_may_give(by: Principal, role: Role) -> None:
-    """Refuse to hand out, or take from, a role that may do more than the caller: a
-    key with `users:write` alone must not make an admin."""
-    if role is Role.VIEWER:
-        return
-    if not all(by.may(scope) for scope in scopes_of(role)):
-        raise RoleTooWide(str(role))
+    scopes = (permissions or Permissions()).scopes_of(Role.ADMIN)
+    return Principal("", "cli", Role.ADMIN, scopes, "cli")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from foretell.auth.audit import Audit, Origin
@@ -12,6 +12,7 @@ from foretell.auth.store import CodeStore, EpochStore, UserStore
 from foretell.auth.throttle import Throttle
 from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors
+from foretell.core.permissions import Permissions
 from foretell.settings import Settings
 
 ISSUER = "foretell"
@@ -34,6 +35,7 @@ class AuthOptions:
             request: a forged Host header would choose it.
         issuer: Who signs our tokens; the same on every node, whatever its address.
         origins: Origins of browser front ends that may send the session cookie.
+        permissions: What the roles give, extensions included.
     """
 
     address: str
@@ -42,9 +44,12 @@ class AuthOptions:
     is_signup_open: bool = False
     is_production: bool = False
     origins: frozenset[str] = frozenset()
+    permissions: Permissions = field(default_factory=Permissions)
 
     @classmethod
-    def of(cls, settings: Settings) -> "AuthOptions":
+    def of(
+        cls, settings: Settings, permissions: Permissions | None = None
+    ) -> "AuthOptions":
         address = settings.public_url or f"http://{settings.host}:{settings.port}"
         return cls(
             address=address.rstrip("/"),
@@ -53,6 +58,7 @@ class AuthOptions:
             is_signup_open=settings.signup == "open",
             is_production=settings.env == "production",
             origins=frozenset(o.rstrip("/") for o in settings.cors_origins),
+            permissions=permissions or Permissions(),
         )
 
 

@@ -55,8 +55,12 @@ def openapi(
     """Print the OpenAPI document of the server, with the models you may see."""
     if local:
         from foretell.app import create_app
+        from foretell.extension.discovery import found
+        from foretell.http.openapi import static_document
+        from foretell.settings import load_settings
 
-        print_json(create_app().openapi())
+        app = create_app(extensions=found(load_settings()))
+        print_json(static_document(app))
         return
     from foretell.cli.connecting import connected
 

@@ -88,11 +88,9 @@ def delete_user(
         typer.confirm(f"Delete the account {email}?", abort=True)
 
     async def run() -> None:
-        from foretell.cli.local import cli_principal
-
         async with _server() as server, server.identity.unit_of_work() as services:
             user = await services.accounts.get_by_email(email)
-            await services.accounts.delete(cli_principal(), user.id)
+            await services.accounts.delete(server.operator, user.id)
 
     asyncio.run(run())
     print(f"deleted {email}")
@@ -125,11 +123,9 @@ def list_keys(limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the API keys of everybody, without the keys themselves."""
 
     async def run() -> list[dict[str, Any]]:
-        from foretell.cli.local import cli_principal
-
         async with _server() as server, server.identity.unit_of_work() as services:
             page = await services.keys.list_page(
-                cli_principal(), cursor=None, limit=limit
+                server.operator, cursor=None, limit=limit
             )
             return [_key(row) for row in page.items]
 
@@ -151,10 +147,8 @@ def delete_key(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) ->
     """Delete a key; it opens nothing from then on."""
 
     async def run() -> None:
-        from foretell.cli.local import cli_principal
-
         async with _server() as server, server.identity.unit_of_work() as services:
-            await services.keys.delete(cli_principal(), key_id)
+            await services.keys.delete(server.operator, key_id)
 
     asyncio.run(run())
     print(f"deleted {key_id}")
@@ -179,13 +173,12 @@ async def _create_key(
     name: str, email: str | None, scopes: list[str] | None, days: int, save: bool
 ) -> dict[str, Any]:
     from foretell.auth.keys import NewKey
-    from foretell.cli.local import principal_of
     from foretell.client.credentials import write_key_file
 
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     async with _server() as server:
         async with server.identity.unit_of_work() as services:
-            owner = principal_of(await _owner(services, email))
+            owner = server.principal_of(await _owner(services, email))
             new = NewKey(
                 name,
                 scopes or sorted(owner.scopes),
@@ -201,11 +194,10 @@ async def _create_key(
 
 async def _rotate(key_id: str) -> dict[str, Any]:
     from foretell.auth.keys import NewKey
-    from foretell.cli.local import cli_principal, principal_of
 
     async with _server() as server, server.identity.unit_of_work() as services:
-        old = await services.keys.get(cli_principal(), key_id)
-        owner = principal_of(await services.accounts.get(old.user_id))
+        old = await services.keys.get(server.operator, key_id)
+        owner = server.principal_of(await services.accounts.get(old.user_id))
         lifetime = old.expires_at - old.created_at if old.expires_at else None
         new = NewKey(
             old.name,
@@ -214,16 +206,15 @@ async def _rotate(key_id: str) -> dict[str, Any]:
             use_default_expiry=False,
         )
         made = await services.keys.create(owner, new)
-        await services.keys.delete(cli_principal(), key_id)
+        await services.keys.delete(server.operator, key_id)
         return _key(made.row) | {"key": made.key}
 
 
 async def _saved_key(server: "LocalServer", user: "User") -> str:
     from foretell.auth.keys import NewKey
-    from foretell.cli.local import principal_of
     from foretell.client.credentials import write_key_file
 
-    owner = principal_of(user)
+    owner = server.principal_of(user)
     new = NewKey("command line", sorted(owner.scopes), use_default_expiry=False)
     async with server.identity.unit_of_work() as services:
         made = await services.keys.create(owner, new)
@@ -260,12 +251,11 @@ async def _all_users(services: "Services", limit: int) -> AsyncIterator["User"]:
 def _change(email: str, **values: Any) -> None:
     async def run() -> None:
         from foretell.auth.service import UserChange
-        from foretell.cli.local import cli_principal
 
         async with _server() as server, server.identity.unit_of_work() as services:
             user = await services.accounts.get_by_email(email)
             change = UserChange(**values)
-            await services.accounts.change(cli_principal(), user.id, change)
+            await services.accounts.change(server.operator, user.id, change)
 
     asyncio.run(run())
 

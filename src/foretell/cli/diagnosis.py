@@ -18,6 +18,8 @@ from foretell.client.credentials import KEY_FILE
 from foretell.core import schema
 from foretell.core.db import Database
 from foretell.errors import ForetellError
+from foretell.extension.active import Extensions
+from foretell.extension.discovery import found
 from foretell.sandbox.level import level
 from foretell.settings import Settings, load_settings
 
@@ -41,7 +43,9 @@ async def examine() -> list[Finding]:
     settings = load_settings()
     findings = [_versions(), _extras(), _folder(settings.data_dir), _key(settings)]
     findings.append(_sandbox(settings))
-    findings += [finding async for finding in _database(settings)]
+    extensions = found(settings)
+    findings.append(_extensions(extensions))
+    findings += [finding async for finding in _database(settings, extensions)]
     return findings
 
 
@@ -102,7 +106,14 @@ def _sandbox(settings: Settings) -> Finding:
     return Finding("sandbox", found.complete or settings.sandbox == "best", what)
 
 
-async def _database(settings: Settings) -> AsyncIterator[Finding]:
+def _extensions(extensions: Extensions) -> Finding:
+    names = [f"{item.name} ({item.home})" for item in extensions]
+    return Finding("extensions", True, ", ".join(names) or "none")
+
+
+async def _database(
+    settings: Settings, extensions: Extensions
+) -> AsyncIterator[Finding]:
     database = Database(settings.database_address, pool_size=1)
     driver = database.engine.dialect.driver
     try:
@@ -112,7 +123,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         milliseconds = (time.perf_counter() - started) / 2 * 1000
         what = f"{database.dialect} by {driver} {version(driver)}"
         yield Finding("database", True, f"{what}, {milliseconds:.1f} ms")
-        await schema.ensure_current(database)
+        await schema.ensure_current(database, extensions.branches())
         yield Finding("schema", True, "current")
     except ForetellError as error:
         yield Finding("database", False, error.detail)

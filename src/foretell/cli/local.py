@@ -14,11 +14,10 @@ from foretell.composition import open_identity
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 from foretell.core.secret import load_secret
+from foretell.extension.discovery import found
 from foretell.settings import Settings, load_settings
-
-__all__ = ["LocalServer", "cli_principal", "opened", "principal_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,17 @@ class LocalServer:
     database: Database
     identity: Identity
 
+    @property
+    def operator(self) -> Principal:
+        """Whoever has the data directory."""
+        return cli_principal(self.identity.options.permissions)
+
+    def principal_of(self, user: User) -> Principal:
+        """A user as the caller of a command on the server's own machine."""
+        role = Role(user.role)
+        scopes = self.identity.options.permissions.scopes_of(role)
+        return Principal(user.id, user.email, role, scopes, "cli")
+
 
 @asynccontextmanager
 async def opened(settings: Settings | None = None) -> AsyncIterator[LocalServer]:
@@ -37,16 +47,13 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[LocalServer]
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     secret = load_secret(settings)
     database = Database(settings.database_address, pool_size=2)
-    identity = open_identity(database, settings, SystemClock(), secret)
+    extensions = found(settings)
+    identity = open_identity(
+        database, settings, SystemClock(), secret, extensions.permissions()
+    )
     try:
-        await schema.upgrade(database)
+        await schema.upgrade(database, branches=extensions.branches())
         yield LocalServer(settings, database, identity)
     finally:
         await identity.close()
         await database.close()
-
-
-def principal_of(user: User) -> Principal:
-    """A user as the caller of a command on the server's own machine."""
-    role = Role(user.role)
-    return Principal(user.id, user.email, role, scopes_of(role), "cli")

@@ -12,24 +12,28 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import uvicorn
-from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from foretell.cli.local import opened
 from foretell.client.credentials import address_of
-from foretell.composition import WORKER
+from foretell.composition import WORKER, worker_composition
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import configure_logs
+from foretell.core.principal import Principal
 from foretell.errors import Conflict
+from foretell.extension.discovery import found, import_application
+from foretell.jobs.composing import scheduler
 from foretell.jobs.supervisor import Supervisor
-from foretell.settings import Settings, SettingsError, load_settings
+from foretell.settings import Settings, load_settings
 
 APPLICATION = "foretell.cli.server:application"
 # Without the prefix of settings: it tells our own children what their parent does.
@@ -101,8 +105,8 @@ def run_worker(settings: Settings, queues: str) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         database = Database(settings.database_address, pool_size=2)
         try:
-            await schema.ensure_current(database)
-            async with _supervisor(settings, database):
+            await schema.ensure_current(database, found(settings).branches())
+            async with _supervised(settings, database):
                 await stop.wait()
         finally:
             await database.close()
@@ -116,7 +120,7 @@ def application() -> Any:
 
     settings = load_settings()
     _open_logs(settings)
-    app = _own_app(settings.app) if settings.app else create_app(settings)
+    app = import_application(settings.app) if settings.app else create_app(settings)
     words = os.environ.get(_PLAN_VARIABLE, "").split()
     state = getattr(app, "state", None)
     if state is not None and hasattr(state, "with_worker"):
@@ -133,12 +137,12 @@ def _open_logs(settings: Settings) -> None:
 
 async def _prepare(settings: Settings, plan: Plan) -> str | None:
     """Migrate, and make a setup code when the server has no admin."""
-    if not plan.with_migration:
-        database = Database(settings.database_address, pool_size=1)
-        try:
-            await schema.ensure_current(database)
-        finally:
-            await database.close()
+    branches = found(settings).branches()
+    database = Database(settings.database_address, pool_size=1)
+    try:
+        await schema.prepare(database, branches, may_upgrade=plan.with_migration)
+    finally:
+        await database.close()
     async with opened(settings) as server, server.identity.unit_of_work() as services:
         return await services.setup.issue_code()
 
@@ -201,22 +205,26 @@ def _config(settings: Settings, plan: Plan) -> uvicorn.Config:
     )
 
 
-def _own_app(name: str) -> Any:
-    sys.path.insert(0, os.getcwd())
-    try:
-        return import_from_string(name)
-    except ImportFromStringError as error:
-        raise SettingsError(f"FORETELL_APP: {error}") from error
+@asynccontextmanager
+async def _supervised(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """Workers, and schedules with them, while the block runs."""
+    composition = worker_composition()
 
+    async def principal_of(owner_id: str) -> Principal | None:
+        return await composition.principal_of(database, owner_id)
 
-def _supervisor(settings: Settings, database: Database) -> Supervisor:
-    return Supervisor(
-        WORKER,
-        database=database,
-        data_dir=settings.data_dir,
-        clock=SystemClock(),
-        processes=settings.worker_concurrency,
-    )
+    async with (
+        composition.services(database) as parts,
+        Supervisor(
+            WORKER,
+            database=database,
+            data_dir=settings.data_dir,
+            clock=SystemClock(),
+            processes=settings.worker_concurrency,
+            chores=[scheduler(parts, principal_of).sweep],
+        ),
+    ):
+        yield
 
 
 class _Supervising:
@@ -248,7 +256,7 @@ class _Supervising:
     async def _supervise(self) -> None:
         database = Database(self._settings.database_address, pool_size=2)
         try:
-            async with _supervisor(self._settings, database):
+            async with _supervised(self._settings, database):
                 await self._stop.wait()
         finally:
             await database.close()

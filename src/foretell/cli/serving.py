@@ -50,9 +50,12 @@ def worker(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=64, help="Jobs at the same time.")
     ] = None,
+    app: Annotated[
+        str | None, typer.Option(help="Application whose tasks to run, module:name.")
+    ] = None,
 ) -> None:
     """Run jobs, and nothing else, until stopped."""
-    _say(worker_concurrency=concurrency)
+    _say(worker_concurrency=concurrency, app=app)
     settings = load_settings()
     from foretell.cli.server import run_worker
 

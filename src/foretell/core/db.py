@@ -4,13 +4,13 @@ Two kinds of session. `writing()` is a unit of work: it opens its transaction at
 the first statement, commits once at the end and rolls back on any error. On
 SQLite it begins IMMEDIATE, since a transaction that starts by reading and then
 writes can fail with SQLITE_BUSY whatever the time-out says. `reading()` runs in
-autocommit (a deferred transaction on SQLite, which is a snapshot).
+autocommit. Both take a connection at their first statement and never two.
 """
 
-import socket
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,25 +26,22 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import IntegrityError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import JSON, Text
 
 from foretell.core import sqlite_driver
-from foretell.errors import Unavailable
+from foretell.core.gate import Gate
+from foretell.core.outages import demanding_an_answer, sqlstate_of
+from foretell.core.pool import GatedPool, keep_fresh, read_again_when_cut
+from foretell.core.slow_queries import SlowQueries
 from foretell.settings import SettingsError
 
 NAMING_CONVENTION = {
@@ -56,6 +53,8 @@ NAMING_CONVENTION = {
 }
 _POSTGRESQL_UNIQUE = "23505"
 _MYSQL_UNIQUE = 1062
+# A reader needs neither BEGIN nor ROLLBACK, which are round trips.
+_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 _DRIVER_EXTRAS = {"asyncpg": "postgres", "asyncmy": "mysql", "aiomysql": "mysql"}
 
 
@@ -115,36 +114,65 @@ class Base(DeclarativeBase):
     __table_args__: Any = table_options()
 
 
-class DatabaseUnavailable(Unavailable):
-    """Foretell's own database does not answer."""
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """Connections of a `Database`: how many there may be and how many are in use, how
+    many callers wait for one, and how many got none since the start."""
 
-    slug = "database-unavailable"
-    title = "Database unavailable"
+    size: int
+    checked_out: int
+    waiting: int
+    refused: int
 
 
 class Database:
     """Engines and sessions of one database URL.
 
+    Reading sessions and units of work have connections of their own: readers never
+    wait for writers, and a unit of work may look something up beside itself before
+    its own first statement. SQLite takes one writer at a time, so that its units of
+    work share one connection and come in turn, instead of polling for the lock.
+
     Args:
         url: SQLAlchemy URL with an async driver.
-        pool_size: Connections kept; as many again may be opened under load.
+        pool_size: Connections for reading, and as many for writing.
         pool_timeout_seconds: Wait for a free connection before answering 503.
+        slow_query_seconds: Log statements that take longer; 0 logs none.
+
+    Attributes:
+        engine: The engine of the units of work.
+        reading_engine: The engine of the readers, in autocommit.
+        slow_queries: The log of slow statements, if there is one.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, pool_timeout_seconds: float = 5.0
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        pool_timeout_seconds: float = 5.0,
+        slow_query_seconds: float = 0.0,
     ) -> None:
-        self.engine = _make_engine(url, pool_size, pool_timeout_seconds)
-        self.dialect = self.engine.dialect.name
-        writing = self.engine.execution_options(sqlite_begin="IMMEDIATE")
-        reading = (
-            self.engine
-            if self.dialect == "sqlite"
-            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        writers = 1 if url.startswith("sqlite") else pool_size
+        self.engine = _pooled(url, writers, pool_timeout_seconds)
+        self.reading_engine = _pooled(
+            url, pool_size, pool_timeout_seconds, **_AUTOCOMMIT
         )
-        self._writers = async_sessionmaker(writing, expire_on_commit=False)
+        self.dialect = self.engine.dialect.name
+        if self.dialect == "sqlite":
+            event.listen(self.engine.sync_engine, "begin", _begin)
+        self.slow_queries: SlowQueries | None = None
+        if slow_query_seconds:
+            explaining = _make_engine(url, poolclass=NullPool, **_AUTOCOMMIT)
+            self.slow_queries = SlowQueries(explaining, slow_query_seconds)
+            self.slow_queries.watch(self.engine.sync_engine)
+            self.slow_queries.watch(self.reading_engine.sync_engine)
+        self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(
-            reading, expire_on_commit=False, autoflush=False
+            self.reading_engine,
+            sync_session_class=_ReadingSession,
+            expire_on_commit=False,
+            autoflush=False,
         )
 
     @asynccontextmanager
@@ -156,8 +184,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for reads; whatever it changes is thrown away on SQLite and is
-        its own transaction elsewhere, so it must only read."""
+        """A session for reads. Each statement is its own transaction, so that it
+        must only read, and two statements may see different states."""
         async with self._guarded(self._readers) as session:
             yield session
 
@@ -174,51 +202,36 @@ class Database:
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
-    def pool_status(self) -> dict[str, int]:
-        """Connections now: `checked_out` and `size`."""
-        pool: Any = self.engine.pool
-        return {"checked_out": int(pool.checkedout()), "size": int(pool.size())}
+    def pool_status(self) -> PoolStatus:
+        """Connections and the queue for them, now."""
+        pools: list[Any] = [self.engine.pool, self.reading_engine.pool]
+        gates: list[Gate] = [pool.gate for pool in pools]
+        return PoolStatus(
+            size=sum(gate.size for gate in gates),
+            checked_out=sum(gate.taken for gate in gates),
+            waiting=sum(gate.waiting for gate in gates),
+            refused=sum(gate.refused for gate in gates),
+        )
 
     async def close(self) -> None:
+        if self.slow_queries is not None:
+            await self.slow_queries.close()
+        await self.reading_engine.dispose()
         await self.engine.dispose()
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the server refused or ended the connection, and not a statement.
-
-    Drivers raise some of these as errors of no kind; the SQLSTATE tells: connection
-    lost, resources used up, shut down or starting, database closed or dropped.
-    """
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    return error.connection_invalidated or state.startswith(
-        ("08", "53", "57P", "55000", "3D000")
-    )
+class _ReadingSession(Session):
+    """Only so that it has listeners of its own."""
 
 
-# asyncpg lets what the network says through: refused, no answer in time, no such host.
-_NO_CONNECTION = (ConnectionError, TimeoutError, socket.gaierror)
-
-
-@contextmanager
-def demanding_an_answer() -> Iterator[None]:
-    """Turn every way in which a database is not there into `DatabaseUnavailable`."""
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise DatabaseUnavailable("All database connections are busy.") from error
-    except (OperationalError, InterfaceError, *_NO_CONNECTION) as error:
-        raise DatabaseUnavailable("The database does not answer.") from error
-    except DBAPIError as error:
-        if _is_away(error):
-            raise DatabaseUnavailable("The database does not answer.") from error
-        raise
+event.listen(_ReadingSession, "do_orm_execute", read_again_when_cut)
 
 
 def is_unique_violation(error: IntegrityError) -> bool:
     """Whether a statement failed because a unique value is taken."""
     original: BaseException | None = error.orig
     while original is not None:  # the async adapters wrap the driver's own error
-        if getattr(original, "sqlstate", None) == _POSTGRESQL_UNIQUE:
+        if sqlstate_of(original) == _POSTGRESQL_UNIQUE:
             return True
         if isinstance(original, sqlite3.IntegrityError):
             return "UNIQUE" in str(original)
@@ -228,27 +241,33 @@ def is_unique_violation(error: IntegrityError) -> bool:
     return False
 
 
-def _make_engine(url: str, pool_size: int, pool_timeout: float) -> AsyncEngine:
-    sqlite = url.startswith("sqlite")
+def _pooled(url: str, size: int, timeout: float, **options: Any) -> AsyncEngine:
+    engine = _make_engine(
+        url,
+        poolclass=GatedPool,
+        pool_size=size,
+        max_overflow=0,  # what goes over the size is closed after each use
+        pool_timeout=timeout,
+        **options,
+    )
+    if engine.dialect.name != "sqlite":
+        keep_fresh(engine.sync_engine, is_for_reading=bool(options))
+    return engine
+
+
+def _make_engine(url: str, **options: Any) -> AsyncEngine:
+    if url.startswith("sqlite"):
+        options["module"] = sqlite_driver.driver()
     try:
-        engine = create_async_engine(
-            url,
-            pool_pre_ping=not sqlite,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=pool_timeout,
-            connect_args=_connect_args(url),
-            **({"module": sqlite_driver.driver()} if sqlite else {}),
-        )
+        engine = create_async_engine(url, connect_args=_connect_args(url), **options)
     except ModuleNotFoundError as error:
         raise SettingsError(_missing_driver(error.name or "driver")) from error
     except NoSuchModuleError as error:
         raise SettingsError(
             "FORETELL_DATABASE_URL: only sqlite, postgresql and mysql are known"
         ) from error
-    if sqlite:
+    if url.startswith("sqlite"):
         event.listen(engine.sync_engine, "connect", set_pragmas)
-        event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
@@ -285,5 +304,4 @@ def set_pragmas(connection: Any, _record: Any = None) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("sqlite_begin", "")
-    connection.exec_driver_sql(f"BEGIN {mode}".strip())
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

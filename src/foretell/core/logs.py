@@ -57,6 +57,11 @@ def get_logger(name: str) -> Any:
     return structlog.stdlib.get_logger(name)
 
 
+def bind_to_lines(**fields: str) -> None:
+    """Put fields on every line that this task and those it starts log from now on."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
 def _clean(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:

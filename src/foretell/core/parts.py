@@ -12,6 +12,7 @@ from foretell.core.blobs import BlobStore
 from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
+from foretell.core.permissions import Permissions
 from foretell.settings import Settings
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ class Parts:
     clock: Clock
     cursors: Cursors
     blobs: BlobStore
+    permissions: Permissions = field(default_factory=Permissions)
     ports: dict[type[Any], Any] = field(default_factory=dict)
 
     def port(self, kind: type[T]) -> T:

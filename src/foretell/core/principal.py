@@ -4,7 +4,7 @@ This module is below `auth` on purpose: `http` checks scopes on every route and
 must not know how a caller proved who they are. `auth` fills in `Authenticator`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -96,14 +96,8 @@ class Principal:
 
 
 def scopes_of(role: Role) -> frozenset[str]:
-    """All scopes that a role gives, as text."""
+    """The built-in scopes that a role gives, as text; `Permissions` knows all."""
     return frozenset(str(scope) for scope in ROLE_SCOPES[role])
-
-
-def unknown_scopes(scopes: Iterable[str]) -> list[str]:
-    """Those of `scopes` that no route knows, in the order given."""
-    known = {str(scope) for scope in Scope}
-    return [s for s in scopes if ":".join(s.split(":")[:2]) not in known]
 
 
 class Authenticator(Protocol):

@@ -1,85 +1,100 @@
-"""The schema of Foretell's own database: upgrade, downgrade, check, by Alembic.
+"""The schema of the own database: upgrade, downgrade, check, by Alembic.
 
-When several servers start at once, one upgrades and the others wait: an advisory
-lock on PostgreSQL and MySQL, BEGIN IMMEDIATE on SQLite.
+Foretell has one branch of migrations and each extension another; all are taken to
+their heads together. When several servers start at once, one upgrades and the others
+wait: an advisory lock on PostgreSQL and MySQL, BEGIN IMMEDIATE on SQLite.
 """
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
 
-from foretell.core.db import Base, Database, demanding_an_answer
-from foretell.errors import Conflict
+from foretell.core.branches import BASE_LABEL, Branch, Branches
+from foretell.core.db import Base, Database
+from foretell.core.migration_scripts import config_of, is_own, scripts_of
+from foretell.core.outages import demanding_an_answer
+from foretell.core.schema_errors import (
+    MigrationMissing,
+    MigrationRefused,
+    SchemaOutdated,
+    SchemaUnknown,
+)
 
 _LOCK = 0x466F726574656C6C % (1 << 62)
-_SCRIPTS = "foretell:migrations"
 
 T = TypeVar("T")
 
 
-class SchemaOutdated(Conflict):
-    """The database has another schema than this version of Foretell."""
+async def prepare(
+    database: Database, branches: Branches = (), *, may_upgrade: bool
+) -> None:
+    """Have the schema that serving needs, or refuse to serve.
 
-    slug = "schema-outdated"
-
-    def __init__(self, found: str, wanted: str) -> None:
-        super().__init__(
-            f"The database schema is at {found}, this version needs {wanted}. "
-            "Back it up, then run: foretell db upgrade",
-            found=found,
-            wanted=wanted,
-        )
-
-
-class SchemaUnknown(Conflict):
-    """The database was upgraded by a newer version of Foretell."""
-
-    slug = "schema-unknown"
-
-    def __init__(self, found: str) -> None:
-        super().__init__(
-            f"The database schema is at {found}, which this version does not know. "
-            "Install the version that made it, or restore a backup.",
-            found=found,
-        )
+    Raises:
+        SchemaOutdated, SchemaUnknown: See `ensure_current`.
+        MigrationMissing: See `ensure_migrated`.
+    """
+    if may_upgrade:
+        await upgrade(database, branches=branches)
+    else:
+        await ensure_current(database, branches)
+    await ensure_migrated(database, branches)
 
 
-async def upgrade(database: Database, revision: str = "heads") -> str:
+async def upgrade(
+    database: Database, revision: str = "heads", branches: Branches = ()
+) -> str:
     """Bring the schema to `revision` and return where it is."""
 
     def run(connection: Connection) -> str:
         _lock(connection)
         try:
-            current = _current(connection)
-            _refuse_unknown(current)
-            if revision != "heads" or current != _heads():
-                command.upgrade(_config(connection), revision)
-            return _shown(_current(connection))
+            current = _known_rows(connection, branches)
+            if revision != "heads" or scripts_of(branches).missing(current):
+                config = config_of(branches, connection)
+                if revision == "heads":
+                    # Foretell's own first: Alembic orders by dependency alone, and
+                    # an extension may refer to any table of this version.
+                    command.upgrade(config, f"{BASE_LABEL}@head")
+                command.upgrade(config, _labelled(revision))
+            return _shown(_rows(connection))
         finally:
             _unlock(connection)
 
     return await _run(database, run)
 
 
-async def downgrade(database: Database, revision: str) -> str:
-    """Bring the schema back to `revision` and return where it is."""
+async def downgrade(database: Database, revision: str, branches: Branches = ()) -> str:
+    """Bring the schema back to `revision` and return where it is.
+
+    Args:
+        revision: An id, `base` for an empty database, or `LABEL@base` and `LABEL@-1`
+            for one branch.
+    """
 
     def run(connection: Connection) -> str:
-        command.downgrade(_config(connection), revision)
-        return _shown(_current(connection))
+        _known_rows(connection, branches)
+        config = config_of(branches, connection)
+        if revision == "base":
+            # Tables of extensions refer to ours, so theirs go first.
+            for label in scripts_of(branches).labels() - {BASE_LABEL}:
+                command.downgrade(config, f"{label}@base")
+            _refuse_dependents(connection)
+        command.downgrade(config, _labelled(revision))
+        return _shown(_rows(connection))
 
     return await _run(database, run)
 
 
-async def ensure_current(database: Database) -> None:
-    """Raise unless the schema is the one this version needs.
+async def ensure_current(database: Database, branches: Branches = ()) -> None:
+    """Raise unless the schema is the one that this version and its extensions need.
 
     Raises:
         SchemaOutdated: It is older.
@@ -87,20 +102,42 @@ async def ensure_current(database: Database) -> None:
     """
 
     def run(connection: Connection) -> None:
-        current = _current(connection)
-        _refuse_unknown(current)
-        if current != _heads():
-            raise SchemaOutdated(_shown(current), _shown(_heads()))
+        current = _known_rows(connection, branches)
+        missing = scripts_of(branches).missing(current)
+        if missing:
+            raise SchemaOutdated(_shown(_rows(connection)), _shown(missing))
 
     await _run(database, run)
 
 
-async def differences(database: Database) -> list[str]:
+async def ensure_migrated(database: Database, branches: Branches) -> None:
+    """Raise when a table of an extension, or a column, has no migration.
+
+    Without this look the first request that needs it would be the one to fail.
+
+    Raises:
+        MigrationMissing: With the commands that make one.
+    """
+    wanted = [branch for branch in branches if branch.tables]
+    if not wanted:
+        return
+
+    def run(connection: Connection) -> None:
+        for branch in wanted:
+            missing = list(_without_migration(connection, branch))
+            if missing:
+                raise MigrationMissing(branch.name, missing)
+
+    await _run(database, run)
+
+
+async def differences(database: Database, branches: Branches = ()) -> list[str]:
     """What the tables in code have and the database has not, and the reverse."""
+    tables = own_tables().union(*(branch.tables for branch in branches))
 
     def run(connection: Connection) -> list[str]:
-        def ours(_: Any, name: str | None, kind: str, reflected: bool, __: Any) -> bool:
-            return kind != "table" or not reflected or name in Base.metadata.tables
+        def ours(_: Any, name: str | None, kind: str, __: bool, ___: Any) -> bool:
+            return kind != "table" or name in tables
 
         options = {"compare_server_default": True, "include_object": ours}
         context = MigrationContext.configure(connection, opts=options)
@@ -109,64 +146,127 @@ async def differences(database: Database) -> list[str]:
     return await _run(database, run)
 
 
-async def make_revision(database: Database, message: str, path: str | None) -> str:
-    """Write a new migration from the difference; returns its file name."""
+async def make_revision(
+    database: Database,
+    message: str,
+    branches: Branches = (),
+    *,
+    branch: Branch | None = None,
+    is_empty: bool = False,
+) -> str | None:
+    """Write a new migration from the difference; returns its file name.
 
-    def run(connection: Connection) -> str:
+    The database is brought up to date first: the difference is with what it has.
+
+    Args:
+        branch: Whose tables to compare and where to write; Foretell's own without.
+        is_empty: Write one without statements, to be filled by hand.
+
+    Returns:
+        `None` when there is no difference.
+    """
+    await upgrade(database, branches=branches)
+    tables = own_tables() if branch is None else branch.tables
+    label = BASE_LABEL if branch is None else branch.label
+
+    def run(connection: Connection) -> str | None:
+        scripts = scripts_of(branches)
+        is_first = label not in scripts.labels()
+        if branch is not None:
+            branch.folder.mkdir(parents=True, exist_ok=True)
+        config = config_of(branches, connection, tables)
         script: Any = command.revision(
-            _config(connection),
+            config,
             message,
-            autogenerate=True,
-            version_path=path,
-            rev_id=_next_number(),
+            autogenerate=not is_empty,
+            rev_id=scripts.next_id(branch),
+            head="base" if is_first else f"{label}@head",
+            branch_label=label if is_first else None,
+            depends_on=scripts.first_of_base() if is_first else None,
+            version_path=str(branch.folder) if branch else None,
+            process_revision_directives=None if is_empty else _drop_empty,
         )
-        _known.cache_clear()
-        return str(script.path)
+        scripts_of.cache_clear()
+        return str(script.path) if script else None
 
     return await _run(database, run)
 
 
+def own_tables() -> frozenset[str]:
+    """Names of Foretell's own tables."""
+    import_module("foretell.migrations.table_modules").load()
+    return frozenset(
+        mapper.local_table.name  # type: ignore[attr-defined]
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__.startswith("foretell.")
+    )
+
+
+def _drop_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    if directives and directives[0].upgrade_ops.is_empty():
+        directives.clear()
+
+
+def _without_migration(connection: Connection, branch: Branch) -> Iterator[str]:
+    inspector = inspect(connection)
+    there = set(inspector.get_table_names())
+    for name in sorted(branch.tables):
+        if name not in there:
+            yield f"the table {name}"
+            continue
+        columns = {column["name"] for column in inspector.get_columns(name)}
+        for column in Base.metadata.tables[name].columns:
+            if column.name not in columns:
+                yield f"the column {name}.{column.name}"
+
+
 async def _run(database: Database, run: Callable[[Connection], T]) -> T:
     options = {"sqlite_begin": "IMMEDIATE"}
-    with demanding_an_answer():
+    with demanding_an_answer(), _saying_what_alembic_says():
         async with database.engine.execution_options(**options).begin() as connection:
             return await connection.run_sync(run)
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", _SCRIPTS)
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes["connection"] = connection
-    return config
+@contextmanager
+def _saying_what_alembic_says() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise MigrationRefused(str(error)) from error
 
 
-def _next_number() -> str:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    numbers = [int(s.revision) for s in scripts if s.revision.isdigit()]
-    return f"{max(numbers, default=0) + 1:04d}"
-
-
-@cache
-def _known() -> tuple[frozenset[str], frozenset[str]]:
-    """Heads and all revisions, read once: they come with the installed package."""
-    scripts = ScriptDirectory.from_config(_config())
-    known = frozenset(script.revision for script in scripts.walk_revisions())
-    return frozenset(scripts.get_heads()), known
-
-
-def _heads() -> frozenset[str]:
-    return _known()[0]
-
-
-def _current(connection: Connection) -> frozenset[str]:
+def _rows(connection: Connection) -> frozenset[str]:
     return frozenset(MigrationContext.configure(connection).get_current_heads())
 
 
-def _refuse_unknown(current: frozenset[str]) -> None:
-    unknown = current - _known()[1]
-    if unknown:
-        raise SchemaUnknown(_shown(unknown))
+def _known_rows(connection: Connection, branches: Branches) -> frozenset[str]:
+    """Where the installed branches are.
+
+    Raises:
+        SchemaUnknown: Rows are of a newer Foretell, or only an extension that is
+            switched off could say where ours is.
+    """
+    rows, scripts = _rows(connection), scripts_of(branches)
+    unknown = frozenset(row for row in rows if not scripts.knows(row))
+    newer = frozenset(filter(is_own, unknown))
+    if newer or (unknown and not scripts.applied(rows)):
+        raise SchemaUnknown(_shown(newer or unknown))
+    return rows - unknown
+
+
+def _refuse_dependents(connection: Connection) -> None:
+    others = frozenset(row for row in _rows(connection) if not is_own(row))
+    if others:
+        raise MigrationRefused(
+            f"The database also has {_shown(others)}, of extensions that are switched "
+            "off. Switch them on, so that their tables can go first."
+        )
+
+
+def _labelled(revision: str) -> str:
+    """`my-shop@base` in Alembic's words, where `-` is arithmetic."""
+    label, at, rest = revision.rpartition("@")
+    return label.replace("-", "_") + at + rest
 
 
 def _shown(revisions: frozenset[str]) -> str:

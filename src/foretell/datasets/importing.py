@@ -19,7 +19,13 @@ from foretell.core.scratch import Scratch
 from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.options import Options
 from foretell.sandbox.pool import Sandbox
-from foretell.tabular.messages import ImportRequest, ImportResult, Part, Progress
+from foretell.tabular.messages import (
+    ImportLimits,
+    ImportRequest,
+    ImportResult,
+    Part,
+    Progress,
+)
 
 READER = "foretell.tabular.importing:import_table"
 PRELOAD = ("foretell.tabular.importing",)
@@ -56,6 +62,7 @@ class DatasetImporter:
         self._blobs = blobs
         self._scratch = scratch
         self._memory_bytes = memory_bytes
+        self._limits = ImportLimits(memory_bytes=memory_bytes)
 
     async def keep_source(
         self, path: Path, sha256: str, size: int, name: str
@@ -87,6 +94,7 @@ class DatasetImporter:
                 output=str(folder),
                 filename=source.filename,
                 options=options.for_reader(),
+                limits=self._limits,
             )
             result = await self._run(request, path, folder, report, TIMEOUT_SECONDS)
             await self._blobs.delete(prefix)
@@ -100,6 +108,7 @@ class DatasetImporter:
                 output=str(folder),
                 filename=filename,
                 options=options.for_reader(),
+                limits=self._limits,
                 max_rows=DRY_RUN_ROWS,
             )
             result = await self._run(

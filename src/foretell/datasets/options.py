@@ -1,7 +1,7 @@
 """What a caller may say about a source file."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
@@ -10,6 +10,7 @@ from foretell.core.columns import ColumnType
 from foretell.errors import FieldError, Invalid
 from foretell.tabular.messages import ImportOptions
 
+SheetIndex = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 _PLAIN = re.compile(r"[^\r\n\x00\x80-\U0010ffff]")
 
 
@@ -23,17 +24,19 @@ class Options(BaseModel):
     """How to read a source file; what is not said is found out.
 
     `header` is true, false or the line (from 1) that holds the column names; cells
-    of a column in `types` that do not fit put their row among the rejects.
+    of a column in `types` that do not fit put their row among the rejects; `sheet` is
+    the name of a workbook's sheet, or its place from 0.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["csv", "tsv"] | None = None
+    format: Literal["csv", "tsv", "xlsx", "parquet"] | None = None
     delimiter: str | None = Field(None, min_length=1, max_length=3)
     quote: str | None = Field(None, max_length=1)
     encoding: str | None = Field(None, max_length=40)
     header: bool | int | None = None
     skip: int = Field(0, ge=0, le=1_000_000)
+    sheet: Annotated[str, Field(max_length=255)] | SheetIndex | None = None
     types: dict[str, ColumnType] = Field(default_factory=dict, max_length=10_000)
     nulls: list[str] | None = Field(None, max_length=100)
     date_format: dict[str, str] = Field(default_factory=dict, max_length=10_000)

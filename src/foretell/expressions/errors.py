@@ -44,3 +44,16 @@ def near_names(name: str, known: Iterable[str]) -> list[str]:
         by_folded.setdefault(candidate.casefold(), []).append(candidate)
     folded = get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
     return [candidate for key in folded for candidate in by_folded[key]][:3]
+
+
+class NotInSql(Invalid):
+    """A condition that not every database computes as the language defines it."""
+
+    slug = "expression-not-in-sql"
+    title = "Expression not available here"
+
+    def __init__(self, what: str, subset: str) -> None:
+        super().__init__(
+            f"{what} cannot be used on a resource, where the database computes the "
+            f"condition. Available: {subset}."
+        )

@@ -19,11 +19,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from foretell.core.logs import get_logger
+from foretell.core.logs import bind_to_lines, get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
 from foretell.http.problems import MEDIA_TYPE, Renderers
+from foretell.http.token_schemes import TokenSchemes
 
 log = get_logger("foretell.http")
 
@@ -123,6 +124,7 @@ class Edge(FastAPI):
             )
         if not hasattr(self.state, "renderers"):
             self.state.renderers = Renderers()
+        self.state.token_schemes = TokenSchemes()
 
     def add_fast_path(self, fast_path: FastPath) -> None:
         """Let `fast_path` answer what it claims. It steps aside while the
@@ -163,6 +165,8 @@ class Edge(FastAPI):
                 if fast_path.claims(scope):
                     await fast_path(scope, receive, send)
                     return
+        # For lines that are logged below HTTP.
+        bind_to_lines(request_id=scope["state"]["request_id"])
         await self._compressed(scope, receive, send)
 
     def _inspect(self, scope: Scope) -> tuple[Refusal | None, str]:

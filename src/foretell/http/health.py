@@ -69,8 +69,7 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus figures."""
     figures: Metrics = request.app.state.metrics
-    for name, value in state(request).database.pool_status().items():
-        figures.pool.labels(name).set(value)
+    figures.observe_database(state(request).database.pool_status())
     return Response(
         figures.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
     )

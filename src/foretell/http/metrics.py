@@ -13,6 +13,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from foretell.core.db import PoolStatus
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_INTERVAL_SECONDS = 0.05
 
@@ -40,12 +42,23 @@ class Metrics:
             "How late the event loop ran, worst of the last second.",
             registry=self.registry,
         )
-        self.pool = Gauge(
+        self._connections = Gauge(
             "foretell_database_connections",
-            "Connections of the database pool.",
+            "Connections of this process to its own database: in use, and at most.",
             ("state",),
             registry=self.registry,
         )
+        self._waiting = Gauge(
+            "foretell_database_waiting",
+            "Callers who wait for a database connection.",
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            "foretell_database_refused",
+            "Callers who got no database connection in time.",
+            registry=self.registry,
+        )
+        self._refused_before = 0
         # labels() costs more than inc(); the children are kept.
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
@@ -63,6 +76,14 @@ class Metrics:
             self._children[key] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def observe_database(self, status: PoolStatus) -> None:
+        """Take over the state of the database's connections."""
+        self._connections.labels("checked_out").set(status.checked_out)
+        self._connections.labels("size").set(status.size)
+        self._waiting.set(status.waiting)
+        self._refused.inc(status.refused - self._refused_before)
+        self._refused_before = status.refused
 
     def render(self) -> bytes:
         """The text exposition format."""

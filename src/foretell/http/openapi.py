@@ -12,9 +12,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from foretell.core.principal import Principal, Scope
-from foretell.http.problems import MEDIA_TYPE
+from foretell.core.permissions import Permissions
+from foretell.core.principal import Principal
+from foretell.http.problems import MEDIA_TYPE, Renderers, render_problem
 from foretell.http.schemas import ProblemRead
+from foretell.http.token_schemes import TokenSchemes
 
 Document = dict[str, Any]
 Contributor = Callable[[Document, Principal], Awaitable[None]]
@@ -37,8 +39,9 @@ def static_document(app: FastAPI) -> Document:
             description=app.description,
             routes=app.routes,
         )
-        _add_security(document)
-        _add_problems(document)
+        _add_security(document, app.state.foretell.permissions)
+        _add_token_schemes(document, app.state.token_schemes)
+        _add_problems(document, app.state.renderers)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -56,8 +59,8 @@ async def document_for(
     return document
 
 
-def _add_security(document: Document) -> None:
-    scopes = {str(scope): str(scope).replace(":", ", ") for scope in Scope}
+def _add_security(document: Document, permissions: Permissions) -> None:
+    scopes = permissions.descriptions()
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
         "oauth2": {
@@ -80,10 +83,26 @@ def _add_security(document: Document) -> None:
         schemas.pop(unused, None)
 
 
-def _add_problems(document: Document) -> None:
+def _add_token_schemes(document: Document, schemes: TokenSchemes) -> None:
+    """Say where `Authorization` may start with another word."""
+    for _, word in schemes:
+        name = word.lower()
+        document["components"]["securitySchemes"][name] = {
+            "type": "http",
+            "scheme": name,
+            "description": f"`Authorization: {word} …` with an access token or API key.",
+        }
+    for path, item in document["paths"].items():
+        found = schemes.find(path)
+        for operation in item.values() if found else ():
+            if operation.get("security"):
+                operation["security"].append({str(found).lower(): []})
+
+
+def _add_problems(document: Document, renderers: Renderers) -> None:
     reference = {"schema": {"$ref": "#/components/schemas/ProblemRead"}}
     for path, item in document["paths"].items():
-        if path.startswith(("/token", "/v2")):
+        if path.startswith("/v2") or renderers.find(path) is not render_problem:
             continue
         for method in _METHODS:
             operation = item.get(method)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -110,7 +111,7 @@ def problem_response(request: Request, error: ForetellError) -> Response:
 
 def _render(request: Request, problem: Problem) -> Response:
     renderers: Renderers = request.app.state.renderers
-    return renderers.find(request.scope["path"])(request, problem)
+    return renderers.find(get_route_path(request.scope))(request, problem)
 
 
 async def on_foretell_error(request: Request, error: Exception) -> Response:

@@ -19,6 +19,8 @@ class Claim:
     max_attempts: int
     deaths: int
     timeout_seconds: float
+    concurrency_key: str | None
+    concurrency_limit: int | None
     token: int
     worker: str
     started_at: datetime

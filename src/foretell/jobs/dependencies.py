@@ -1,23 +1,55 @@
 """Builds the jobs service of one request."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response
 
 from foretell.http.dependencies import Session, State
-from foretell.jobs.composing import jobs_service
-from foretell.jobs.service import JobsService
+from foretell.jobs.composing import jobs_parts, schedules_service
+from foretell.jobs.enqueueing import RequestJobs
+from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.watcher import Watcher
 
 
-def get_jobs(state: State, session: Session) -> JobsService:
+def get_jobs(
+    state: State, session: Session, request: Request, response: Response
+) -> RequestJobs:
     """Jobs in the request's own transaction."""
-    return jobs_service(state, session)
+
+    def announce(job_id: str) -> None:
+        # The injected response: what it holds is remembered for Idempotency-Key.
+        if getattr(request.scope.get("route"), "status_code", None) == 202:
+            root_path = request.scope.get("root_path", "")
+            response.headers.setdefault("Location", f"{root_path}/api/jobs/{job_id}")
+
+    return RequestJobs(
+        session,
+        principal=getattr(request.state, "principal", None),
+        announce=announce,
+        **jobs_parts(state),
+    )
+
+
+Jobs = Annotated[RequestJobs, Depends(get_jobs)]
+
+
+def get_schedules(state: State, session: Session, jobs: Jobs) -> SchedulesService:
+    """Schedules in the request's own transaction."""
+    return schedules_service(state, session, jobs)
+
+
+def get_now(state: State) -> datetime:
+    """The moment of the request, by the app's clock."""
+    return state.clock.now()
 
 
 def get_watcher(state: State) -> Watcher:
     return state.port(Watcher)
 
 
-Jobs = Annotated[JobsService, Depends(get_jobs)]
+Schedules = Annotated[SchedulesService, Depends(get_schedules)]
+Now = Annotated[datetime, Depends(get_now)]
 WatcherDep = Annotated[Watcher, Depends(get_watcher)]

@@ -9,7 +9,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from foretell.core.clock import Clock
-from foretell.core.db import Database, DatabaseUnavailable, demanding_an_answer
+from foretell.core.db import Database
+from foretell.core.outages import DatabaseUnavailable, demanding_an_answer
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.endings import Ending
@@ -30,7 +31,7 @@ _STATEMENT_SECONDS = 30.0
 
 
 class PostgresqlLedger:
-    """One connection out of the database's pool, kept."""
+    """One connection of the database's autocommit pool, kept."""
 
     def __init__(self, database: Database, work: Work, clock: Clock) -> None:
         self._database = database
@@ -91,7 +92,7 @@ class PostgresqlLedger:
 
     async def _connect(self) -> None:
         with demanding_an_answer():
-            connection = await self._database.engine.connect()
+            connection = await self._database.reading_engine.connect()
         raw = await connection.get_raw_connection()
         self._connection, self._driver = connection, raw.driver_connection
 

@@ -175,6 +175,13 @@ class TaskRegistry:
         except KeyError:
             raise TaskUnknown(name) from None
 
+    def of(self, function: Callable[..., Any]) -> Task:
+        """The task of a function. Raises `TaskUnknown` when it is none."""
+        for task in self._tasks.values():
+            if task.function is function:
+                return task
+        raise TaskUnknown(getattr(function, "__qualname__", repr(function)))
+
     def find(self, name: str) -> Task | None:
         return self._tasks.get(name)
 

@@ -20,7 +20,7 @@ from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.core.parts import Parts
-from foretell.core.principal import Principal, Role, scopes_of
+from foretell.core.principal import Principal, Role
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
@@ -38,7 +38,7 @@ from foretell.jobs.store import JobStore
 from foretell.jobs.watch import Watch
 
 _NEWER_WAIT_SECONDS = 30
-_SYSTEM = Principal("system", "", Role.ADMIN, scopes_of(Role.ADMIN), "job")
+_KEY_WAIT_SECONDS = 1
 T = TypeVar("T")
 log = get_logger(__name__)
 
@@ -118,6 +118,9 @@ class Runner:
         self._parts = composition
         self._database = database
         self._services = services
+        self._system = Principal(
+            "system", "", Role.ADMIN, services.permissions.scopes_of(Role.ADMIN), "job"
+        )
         self._watch = watch
         self._bell = bell or SilentBell()
         self._stop: Callable[[str], None] | None = None
@@ -131,7 +134,19 @@ class Runner:
 
     async def claim(self) -> Claim | None:
         """Take the next due job."""
-        return await self._ledger.claim()
+        return await self._admitted(await self._ledger.claim())
+
+    async def _admitted(self, claim: Claim | None) -> Claim | None:
+        """The claim, unless its concurrency key is in use already: then it waits."""
+        if claim is None or claim.concurrency_key is None:
+            return claim
+        async with self._database.writing() as session:
+            store = self._store(session)
+            if await store.is_within_limit(claim):
+                return claim
+            later = self._parts.clock.now() + timedelta(seconds=_KEY_WAIT_SECONDS)
+            await store.end(claim, endings.released(claim, later))
+        return None
 
     async def is_due(self) -> bool:
         """Whether there is work, without taking the write lock."""
@@ -170,7 +185,8 @@ class Runner:
         structlog.contextvars.bind_contextvars(job_id=claim.id)
         try:
             with job_log.capturing():
-                return await self._run(claim, job_log, wants_next=wants_next)
+                following = await self._run(claim, job_log, wants_next=wants_next)
+            return await self._admitted(following)
         except JobLost:
             job_log.write("another worker has this job now; what this try did is void")
             log.warning("job.lost", token=claim.token)
@@ -192,7 +208,9 @@ class Runner:
             later = self._parts.clock.now() + timedelta(seconds=_NEWER_WAIT_SECONDS)
             return await self._settle(claim, endings.released(claim, later), wants_next)
         publication = Publication(self._database)
-        context = JobContext(claim, _SYSTEM, self._services, job_log, publication.open)
+        context = JobContext(
+            claim, self._system, self._services, job_log, publication.open
+        )
         attempt = Try(claim, context, job_log, publication)
         if claim.attempt > 1:
             job_log.write(f"attempt {claim.attempt} of {claim.max_attempts}")
@@ -214,7 +232,7 @@ class Runner:
 
     async def _principal(self, claim: Claim) -> Principal:
         if claim.owner_id is None:
-            return _SYSTEM
+            return self._system
         found = await self._parts.principal_of(self._database, claim.owner_id)
         if found is None:
             raise OwnerGone("The owner of this job may not act any more.")

@@ -17,11 +17,12 @@ from foretell.jobs.errors import (
     JobActive,
     JobFinished,
     JobNotFound,
+    QueueForbidden,
     TaskForbidden,
     TaskUnknown,
 )
 from foretell.jobs.registry import Task, TaskRegistry
-from foretell.jobs.store import Filter, JobStore, NewJob, ring_after_commit
+from foretell.jobs.store import Filter, JobStore, NewJob, QueueState, ring_after_commit
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class JobsService:
         parent_id: str | None = None,
         target: str | None = None,
         objects: Sequence[str] = (),
+        schedule_id: str | None = None,
+        concurrency_key: str | None = None,
+        concurrency_limit: int | None = None,
+        expires_at: datetime | None = None,
     ) -> Job:
         """Queue a job that commits with the caller's transaction.
 
@@ -74,6 +79,9 @@ class JobsService:
             owner_id: Whose rights the job has; `None` for the system's own.
             target: Path whose GET gives what the job makes.
             objects: What it touches, as `kind:name`.
+            concurrency_key: At most `concurrency_limit` (1) jobs with it run at once,
+                whoever owns them.
+            expires_at: A job that has not begun by then fails.
         """
         new = self._new(
             task,
@@ -88,6 +96,10 @@ class JobsService:
             parent_id=parent_id,
             target=target,
             objects=objects,
+            schedule_id=schedule_id,
+            concurrency_key=concurrency_key,
+            concurrency_limit=concurrency_limit,
+            expires_at=expires_at,
         )
         job, _is_new = await self._store.add(new)
         ring_after_commit(self._session, self._bell)
@@ -150,6 +162,22 @@ class JobsService:
             TaskUnknown: There is no such task, or it cannot be asked for.
             TaskForbidden: The caller lacks its scope, for an object it names too.
         """
+        checked = await self.permit(principal, task, args)
+        owner = principal.user_id
+        if (key := options.get("concurrency_key")) is not None:
+            # Nobody makes another's jobs wait by guessing a key.
+            options["concurrency_key"] = f"{owner}:{key}"
+        return await self.submit(task, checked, owner_id=owner, **options)
+
+    async def permit(
+        self, principal: Principal, task: str, args: Mapping[str, Any]
+    ) -> BaseModel:
+        """The checked arguments of a task that the caller may name, with them.
+
+        Raises:
+            TaskUnknown: There is no such task, or it cannot be asked for.
+            TaskForbidden: The caller lacks its scope, for an object it names too.
+        """
         known = self._registry.get(task)
         if not known.is_exposed:
             raise TaskUnknown(task)
@@ -160,7 +188,7 @@ class JobsService:
                 raise TaskForbidden(f"This needs the scope {scope} for {name!r}.")
         if known.guard is not None:
             await known.guard(self._session, principal, checked)
-        return await self.submit(task, checked, owner_id=principal.user_id, **options)
+        return checked
 
     def _demand_scope(self, principal: Principal, task: Task) -> None:
         if task.is_admin_only and not principal.is_admin:
@@ -177,6 +205,25 @@ class JobsService:
             and (principal.is_admin or not task.is_admin_only)
             and (task.scope is None or principal.may_some(task.scope))
         ]
+
+    async def queues(self) -> list[QueueState]:
+        """Queues that hold active jobs or are paused, by name."""
+        return await self._store.queues()
+
+    async def set_queue(
+        self, principal: Principal, name: str, *, is_paused: bool
+    ) -> QueueState:
+        """Pause a queue, so that its jobs wait, or open it.
+
+        Raises:
+            QueueForbidden: The caller is no admin; a queue is everybody's.
+        """
+        if not principal.is_admin:
+            raise QueueForbidden("Only admins pause a queue.")
+        await self._store.set_queue(name, is_paused=is_paused)
+        ring_after_commit(self._session, self._bell)
+        found = [queue for queue in await self._store.queues() if queue.name == name]
+        return found[0] if found else QueueState(name, paused=is_paused)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
         """Raises `JobNotFound` when there is none that the caller may see."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from foretell.core.clock import Clock
-from foretell.core.db import Database, DatabaseUnavailable, set_pragmas
+from foretell.core.db import Database, set_pragmas
+from foretell.core.outages import DatabaseUnavailable
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.endings import Ending

@@ -1,7 +1,7 @@
 """Every access to the jobs tables within one session; it never commits."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,10 +18,11 @@ from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.endings import Ending
-from foretell.jobs.errors import UniqueKeyTaken
+from foretell.jobs.errors import JobExpired, UniqueKeyTaken
+from foretell.jobs.failures import problem_of
 from foretell.jobs.plans import insertion, written
 from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
-from foretell.jobs.tables import Job, JobAttempt, JobState
+from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
 
 _NOTHING: Mapping[str, Any] = dict.fromkeys(
     (
@@ -38,6 +39,7 @@ _NOTHING: Mapping[str, Any] = dict.fromkeys(
         "progress_message",
         "result",
         "error",
+        "waits_since",
     )
 )
 _RUNG = "foretell.jobs.rung"
@@ -61,6 +63,10 @@ class NewJob:
     parent_id: str | None = None
     target: str | None = None
     objects: Sequence[str] = ()
+    schedule_id: str | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,16 @@ class Filter:
     state: JobState | None = None
     task: str | None = None
     parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue: whether its jobs may begin, and how many there are."""
+
+    name: str
+    paused: bool
+    queued: int = 0
+    running: int = 0
 
 
 class JobStore:
@@ -322,6 +338,56 @@ class JobStore:
         statement = self._sql.overdue(worker, now, grace_seconds)
         return list(await self._session.scalars(statement))
 
+    async def expire(self) -> int:
+        """Fail jobs that did not begin in time; answers how many."""
+        now = self._clock.now()
+        error = problem_of(JobExpired())
+        count = 0
+        for job_id in list(await self._session.scalars(self._sql.expired(now))):
+            count += await self._changes(self._sql.expire(job_id, error, now))
+        return count
+
+    async def has_expired(self) -> bool:
+        statement = self._sql.expired(self._clock.now()).limit(1)
+        return await self._session.scalar(statement) is not None
+
+    async def queues(self) -> list[QueueState]:
+        """Queues that hold active jobs or are paused, by name."""
+        found: dict[str, QueueState] = {}
+        paused = select(JobQueue.name).where(JobQueue.is_paused.is_(True))
+        for name in await self._session.scalars(paused):
+            found[name] = QueueState(name, paused=True)
+        for name, state, count in await self._session.execute(self._sql.queue_counts()):
+            queue = found.setdefault(name, QueueState(name, paused=False))
+            if state == JobState.RUNNING:
+                found[name] = replace(queue, running=count)
+            else:
+                found[name] = replace(queue, queued=count)
+        return [found[name] for name in sorted(found)]
+
+    async def set_queue(self, name: str, *, is_paused: bool) -> None:
+        """Pause a queue or open it."""
+        row = await self._session.get(JobQueue, name, with_for_update=True)
+        if row is None:
+            row = JobQueue(name=name)
+            self._session.add(row)
+        row.is_paused, row.changed_at = is_paused, self._clock.now()
+        await self._session.flush()
+
+    async def is_within_limit(self, claim: Claim) -> bool:
+        """Whether a claimed job's concurrency key allows it, counting what runs now.
+
+        Claims of the same moment may all have found room for one more. Each looks
+        again after its own is visible, behind the locks of the others, so that of
+        two in excess at least one steps back and never both of two that fit.
+        """
+        if claim.concurrency_key is None or self._dialect.name == "sqlite":
+            return True
+        running = await self._session.scalars(
+            self._sql.running_with(claim.concurrency_key)
+        )
+        return len(list(running)) <= (claim.concurrency_limit or 1)
+
     async def _free(self, statement: Select[Any]) -> list[str]:
         jobs = list(await self._session.scalars(statement))
         if not jobs:
@@ -378,6 +444,10 @@ def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
         "owner_id": new.owner_id,
         "parent_id": new.parent_id,
         "objects": list(new.objects),
+        "schedule_id": new.schedule_id,
+        "concurrency_key": new.concurrency_key,
+        "concurrency_limit": new.concurrency_limit,
+        "expires_at": new.expires_at,
         "run_at": new.run_at or now,
         "created_at": now,
         "attempt": 0,

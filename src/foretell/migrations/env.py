@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.render import _repr_type
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, TypeDecorator
 
 from foretell.core.db import Base, UtcDateTime
@@ -13,10 +14,10 @@ table_modules.load()
 
 
 def include_object(
-    _object: Any, name: str | None, kind: str, is_reflected: bool, _other: Any
+    _object: Any, name: str | None, kind: str, _is_reflected: bool, _other: Any
 ) -> bool:
-    """Leave tables alone that are not of Foretell or an extension."""
-    return not (kind == "table" and is_reflected and name not in Base.metadata.tables)
+    """Leave tables alone that are not of the branch at hand."""
+    return kind != "table" or name in context.config.attributes["tables"]
 
 
 def render_item(kind: str, item: Any, context_: Any) -> str | Literal[False]:
@@ -29,16 +30,31 @@ def render_item(kind: str, item: Any, context_: Any) -> str | Literal[False]:
     return False
 
 
+def overlook_others(migrations: MigrationContext) -> None:
+    """Hide rows of extensions that are switched off: Alembic would refuse to work
+    with a revision that it cannot find, and leaves rows alone that it does not see."""
+    all_rows = migrations.get_current_heads
+    is_known = context.config.attributes["is_known"]
+
+    def known_rows() -> tuple[str, ...]:
+        return tuple(row for row in all_rows() if is_known(row))
+
+    migrations.get_current_heads = known_rows  # type: ignore[method-assign]
+
+
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
-        render_as_batch=connection.dialect.name == "sqlite",
+        # A migration written on one database has to run on all: only SQLite needs
+        # tables to be altered in one go, and the others do not mind.
+        render_as_batch=True,
         compare_server_default=True,
         include_object=include_object,
         render_item=render_item,
         transaction_per_migration=connection.dialect.name != "sqlite",
     )
+    overlook_others(context.get_context())
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,14 +1,18 @@
 """Find out what kind of file the bytes are, and unpack gzip under a running limit.
 
-The name of a file is never believed: a workbook called `.csv` is refused by its
-first bytes with its kind named, instead of being read as garbled text.
+The name of a file is never believed: a workbook called `.csv` is read as a workbook,
+and a picture called so is refused with its kind named, instead of being read as
+garbled text.
 """
 
 import gzip
+import mmap
 import re
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from foretell.errors import Invalid
 from foretell.tabular.encodings import wide_encoding
@@ -25,14 +29,14 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\x00*", "a TIFF image"),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"PAR1", "a Parquet file"),
+    (b"PAR1", "a Parquet file (packed once more)"),
+    (b"PARE", "an encrypted Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"FEA1", "a Feather file"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC", "an ORC file"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (such as XLS)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"BZh", "a bzip2 file"),
@@ -45,12 +49,59 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"ID3", "an MP3 audio file"),
     (b"fLaC", "a FLAC audio file"),
 )
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Magic of two or three printable letters may also start a header, such as "BMI".
 _SHORT_MAGIC_NEEDS_BINARY = 3
 # Not NUL (judged row by row), nor \x01 and \x1f (delimiters of some exports).
 _CONTROL = bytes(range(2, 9)) + bytes(range(14, 27)) + bytes(range(28, 31))
 _STEP = 1 << 20
 _FREE_INFLATION = 64 << 20
+
+
+Container = Literal["text", "xlsx", "parquet"]
+
+
+def find_container(path: Path) -> Container:
+    """Return how the file is to be opened; what looks like nothing else is text.
+
+    Raises:
+        NotATable: It is a ZIP archive or an Office file that is no XLSX workbook.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(_OLE):
+        raise NotATable(_ole_kind(path))
+    if head.startswith(_ZIP):
+        names = _zip_names(path)
+        if "xl/workbook.xml" in names or (not names and b"xl/" in head):
+            return "xlsx"  # or was one, before it was cut short
+        raise NotATable(_zip_kind(head, names))
+    return "text"
+
+
+def _zip_names(path: Path) -> set[str]:
+    """Names of the archive in lower case; none where its directory is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.lower() for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError):
+        return set()
+
+
+def _ole_kind(path: Path) -> str:
+    """Office puts what is encrypted, XLSX too, into its old container."""
+    with (
+        path.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        if data.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            return "an Office file that is protected by a password"
+        if data.find("Workbook".encode("utf-16-le")) >= 0:
+            return "an old Excel workbook (XLS)"
+    return "an old Office file"
 
 
 def sniff_kind(head: bytes) -> str | None:
@@ -60,8 +111,10 @@ def sniff_kind(head: bytes) -> str | None:
             len(magic) > _SHORT_MAGIC_NEEDS_BINARY or _looks_binary(head)
         ):
             return kind
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _zip_kind(head)
+    if head.startswith(_OLE):
+        return "an old Office file"
+    if head.startswith(_ZIP):
+        return _zip_kind(head, set())
     if head[4:8] == b"ftyp":
         return "a video file"
     if head[:4] == b"RIFF":
@@ -71,16 +124,19 @@ def sniff_kind(head: bytes) -> str | None:
     return None
 
 
-def _zip_kind(head: bytes) -> str:
+def _zip_kind(head: bytes, names: set[str]) -> str:
     if b"mimetypeapplication/vnd.oasis" in head[:200]:
-        return "an OpenDocument file"
-    for folder, kind in (
-        (b"xl/", "an Excel workbook (XLSX)"),
+        return "an OpenDocument file (such as ODS)"
+    if "xl/workbook.bin" in names:
+        return "a binary Excel workbook (XLSB)"
+    inside = " ".join(names).encode() + head.lower()
+    for part, kind in (
         (b"word/", "a Word document"),
         (b"ppt/", "a PowerPoint file"),
-        (b"[Content_Types].xml", "an Office file (such as XLSX)"),
+        (b"xl/", "an Excel workbook (XLSX)"),
+        (b"[content_types].xml", "an Office file"),
     ):
-        if folder in head:
+        if part in inside:
             return kind
     return "a ZIP archive"
 

@@ -19,8 +19,61 @@ class NotATable(UnsupportedFormat):
 
     def __init__(self, kind: str) -> None:
         super().__init__(
-            f"The file is {kind}, which cannot be read as a table of delimited text.",
+            f"The file is {kind}, which is not read. What is read: CSV and other"
+            " delimited text (also in gzip), Excel workbooks (XLSX) and Parquet.",
             kind=kind,
+        )
+
+
+class OtherFormat(UnsupportedFormat):
+    """The caller named a format, and the bytes are of another."""
+
+    slug = "other-format"
+
+    def __init__(self, wanted: str, kind: str) -> None:
+        super().__init__(
+            f"The option format says {wanted!r}, but the file is {kind}.", kind=kind
+        )
+
+
+class DamagedFile(Invalid):
+    """The file starts as one of its kind does, but cannot be read as one."""
+
+    slug = "damaged-file"
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"The file is {kind} that cannot be read: {reason}", kind=kind)
+
+
+class SheetNotFound(Invalid):
+    """The workbook has no sheet of that name, or not so many."""
+
+    slug = "sheet-not-found"
+
+    def __init__(self, wanted: str | int, sheets: list[str]) -> None:
+        shown = ", ".join(map(repr, sheets[:50]))
+        super().__init__(
+            f"The workbook has no sheet {wanted!r}. It has: {shown}.",
+            sheets=sheets[:50],
+        )
+
+
+class SheetTooLarge(TooLarge):
+    """A sheet is held in memory as a whole, and this one would not fit."""
+
+    slug = "sheet-too-large"
+
+
+class ColumnUnsupported(Invalid):
+    """A column of the file is of a type that no dataset column has."""
+
+    slug = "column-unsupported"
+
+    def __init__(self, column: str, kind: str) -> None:
+        super().__init__(
+            f"Column {column!r} is of the type {kind[:100]}, which cannot be stored."
+            " Write it as text, or leave it out.",
+            column=column,
         )
 
 

@@ -1,269 +1,68 @@
-"""Read a file of delimited text into Parquet parts and rejects.
+"""Read any file that holds a table into Parquet parts and rejects.
 
-The way of the bytes: what kind of file → UTF-8 → how the table is written → records
-cut and judged (`records`) → cells as text (`fast_reader`) → types (`column_typer`) →
-parts and rejects. Blocks of some MiB go through one after the other, so memory does
-not grow with the file. Runs in a sandboxed child.
+What a file is, its bytes say. Each kind has a reader of its own; what they make is
+written by one writer (`version_output`). Runs in a sandboxed child.
 """
 
 import errno
-import re
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
-
-import msgspec
-import polars as pl
 
 from foretell.errors import OutOfSpace
-from foretell.tabular.column_typer import ColumnTyper, TypedBlock
-from foretell.tabular.errors import BadOption
-from foretell.tabular.fast_reader import read_block
-from foretell.tabular.layout import Layout, find_layout
-from foretell.tabular.messages import (
-    ImportOptions,
-    ImportRequest,
-    ImportResult,
-    Progress,
-    SourceDescription,
-)
-from foretell.tabular.parts import PartWriter, describe_part
-from foretell.tabular.records import Block, RecordReader
-from foretell.tabular.rejects import Reject, RejectWriter, rejects_json
-from foretell.tabular.row_bytes import json_rows
-from foretell.tabular.samples import take_sample
-from foretell.tabular.source_text import SourceText, open_source
+from foretell.tabular.containers import Container, find_container
+from foretell.tabular.delimited import import_delimited
+from foretell.tabular.errors import BadOption, OtherFormat
+from foretell.tabular.messages import ImportRequest, ImportResult, Progress
+from foretell.tabular.parquet import import_parquet
+from foretell.tabular.workbooks import import_workbook
 
 Report = Callable[[Progress], None]
-_TEXT_FORMATS = ("csv", "tsv", "txt")
-_SEPARATOR_LINE = re.compile(rb'"?sep=([\x01-\x7f])"?(?:\r\n|\r|\n)')
-_REJECTS_FILE = "rejects.parquet"
+
+_READERS: dict[Container, Callable[[ImportRequest, Report], ImportResult]] = {
+    "text": import_delimited,
+    "xlsx": import_workbook,
+    "parquet": import_parquet,
+}
+_FORMATS: dict[str, Container] = {
+    "csv": "text",
+    "tsv": "text",
+    "txt": "text",
+    "xlsx": "xlsx",
+    "parquet": "parquet",
+}
+_WORDS: dict[Container, str] = {
+    "text": "neither a workbook nor Parquet",
+    "xlsx": "an Excel workbook (XLSX)",
+    "parquet": "a Parquet file",
+}
 
 
 def import_table(request: ImportRequest, report: Report) -> ImportResult:
     """Read one file.
 
     Raises:
-        UnsupportedFormat: It is no text table; the kind is named.
-        Invalid: It is empty, or cannot be read with the options given.
-        TooLarge: It unpacks to too much, or has too many columns.
+        UnsupportedFormat: It holds no table, or one that is not read; the kind is
+            named.
+        Invalid: It is empty or damaged, or cannot be read with the options given.
+        TooLarge: It unpacks to too much, or has too many columns or cells.
         OutOfSpace: The disk is full.
     """
-    options = request.options
-    if options.format is not None and options.format.lower() not in _TEXT_FORMATS:
-        raise BadOption(f"The format {options.format[:20]!r} is not read; csv is.")
+    container = _container(request)
     try:
-        with open_source(request, report) as text:
-            return _Import(request, text, report).run()
+        return _READERS[container](request, report)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfSpace("There is no room left to store the table.") from error
         raise
 
 
-class _Import:
-    """One run over one UTF-8 file: one pass, or two where a guess failed."""
-
-    def __init__(
-        self, request: ImportRequest, text: SourceText, report: Report
-    ) -> None:
-        self._request = request
-        self._text = text
-        self._report = report
-        self._size = text.path.stat().st_size
-        options = _with_separator_line(text, request.options)
-        sample = take_sample(text.path, start=text.start, skip=options.skip)
-        self._layout: Layout = find_layout(sample, options, request.limits.columns)
-        self._layout.shape.may_be_damaged = text.may_be_damaged
-        self._typer = ColumnTyper(
-            self._layout.names,
-            options,
-            [] if request.max_rows is not None else self._layout.rows,
-            self._layout.dialect.delimiter,
-        )
-        self._is_dry = request.max_rows is not None
-        self._folder = Path(request.output)
-
-    def run(self) -> ImportResult:
-        result = self._pass("reading")
-        if result is None:
-            self._typer.restart()
-            result = self._pass("reading again with the types found")
-        if result is None:
-            raise RuntimeError("types proven by the whole file did not hold")
-        return result
-
-    def _pass(self, stage: str) -> ImportResult | None:
-        """Read the file once; None if a guessed type did not hold."""
-        with (
-            self._text.path.open("rb") as stream,
-            closing(ahead(self._blocks(stream))) as blocks,
-        ):
-            return self._read(blocks, stage)
-
-    def _read(self, blocks: Iterable[Block], stage: str) -> ImportResult | None:
-        parts = PartWriter(self._folder)
-        rejects = RejectWriter(self._folder / _REJECTS_FILE, keep=self._is_dry)
-        kept: list[pl.DataFrame] = []
-        records = rows = 0
-        try:
-            for block in blocks:
-                records += block.records
-                frame = self._type(block, rejects)
-                if frame is not None and self._typer.holds:
-                    rows += frame.height
-                    kept.append(frame) if self._is_dry else parts.add(frame)
-                self._report(
-                    Progress(
-                        stage=stage,
-                        done=block.end,
-                        total=self._size,
-                        rows=rows,
-                        rejects=rejects.count,
-                    )
-                )
-            if not self._typer.holds:
-                parts.discard()
-                rejects.discard()
-                return None
-            return self._result(parts, rejects, kept, records)
-        except BaseException:
-            parts.discard()
-            rejects.discard()
-            raise
-
-    def _blocks(self, stream: BinaryIO) -> RecordReader:
-        stream.seek(self._layout.data_offset)
-        return RecordReader(
-            stream,
-            self._layout.dialect,
-            self._layout.shape,
-            self._request.limits,
-            first_line=self._layout.data_line,
-            max_records=self._request.max_rows,
-            record_bytes=self._layout.record_bytes,
-        )
-
-    def _type(self, block: Block, rejects: RejectWriter) -> pl.DataFrame | None:
-        layout = self._layout
-        text = read_block(block, layout.dialect, layout.shape.width)
-        found = list(block.rejects)
-        index = pl.int_range(text.height, dtype=pl.Int64, eager=True)
-        if layout.shape.width > layout.shape.kept:
-            text, index = self._drop_last_cell(block, text, index, found)
-        typed = self._typer.take(text)
-        found += _cell_rejects(block, index, typed)
-        found.sort(key=lambda reject: reject.record)
-        if self._typer.holds:
-            rejects.add(found)
-        return typed.frame
-
-    def _drop_last_cell(
-        self,
-        block: Block,
-        text: pl.DataFrame,
-        index: pl.Series,
-        found: list[Reject],
-    ) -> tuple[pl.DataFrame, pl.Series]:
-        """Leave out the empty cell after each row's last delimiter."""
-        kept = self._layout.shape.kept
-        is_filled = text.select((pl.last() != "").fill_null(value=False)).to_series()
-        for row in is_filled.arg_true().to_list():
-            found.append(
-                Reject(
-                    line=int(block.lines[row]),
-                    record=int(block.ordinals[row]),
-                    code="too_many_cells",
-                    reason=f"The row has {kept + 1} cells; the table has {kept}.",
-                    raw=block.raw(row),
-                )
-            )
-        text = text.drop(text.columns[-1])
-        return text.filter(~is_filled), index.filter(~is_filled)
-
-    def _result(
-        self,
-        parts: PartWriter,
-        rejects: RejectWriter,
-        kept: list[pl.DataFrame],
-        records: int,
-    ) -> ImportResult:
-        empty = pl.DataFrame(schema=self._typer.schema)
-        sample = pl.concat([empty, *kept]) if self._is_dry else None
-        written = [] if self._is_dry else parts.finish(empty)
-        if self._is_dry:
-            parts.discard()
-        rejects.close()
-        has_file = rejects.count > 0 and not self._is_dry
-        return ImportResult(
-            columns=self._typer.columns(),
-            rows=parts.rows if sample is None else sample.height,
-            rejects=rejects.count,
-            records=records,
-            parts=written,
-            rejects_file=(
-                describe_part(rejects.path, rejects.count) if has_file else None
-            ),
-            source=self._describe(),
-            sample=None if sample is None else json_rows(sample),
-            rejected=rejects_json(rejects.kept) if self._is_dry else None,
-        )
-
-    def _describe(self) -> SourceDescription:
-        layout = self._layout
-        return SourceDescription(
-            filename=self._request.filename,
-            bytes=Path(self._request.source).stat().st_size,
-            format="csv",
-            encoding=self._text.encoding.name,
-            delimiter=layout.dialect.delimiter,
-            quote=layout.dialect.quote,
-            header=layout.header,
-            compression=self._text.compression,
-            findings=[*layout.findings, *self._typer.findings()],
-        )
-
-
-def _with_separator_line(text: SourceText, options: ImportOptions) -> ImportOptions:
-    """Follow the line `sep=;` that spreadsheets write above a table."""
-    with text.path.open("rb") as stream:
-        stream.seek(text.start)
-        found = _SEPARATOR_LINE.match(stream.read(16))
-    if found is None or options.skip:
-        return options
-    delimiter = options.delimiter or found[1].decode()
-    return msgspec.structs.replace(options, delimiter=delimiter, skip=1)
-
-
-def ahead(blocks: Iterable[Block]) -> Generator[Block, None, None]:
-    """Yield blocks while the next one is cut in a thread: numpy and polars overlap."""
-    source = iter(blocks)
-    with ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
-        coming = thread.submit(next, source, None)
-        while (block := coming.result()) is not None:
-            coming = thread.submit(next, source, None)
-            yield block
-
-
-def _cell_rejects(block: Block, index: pl.Series, typed: TypedBlock) -> list[Reject]:
-    """Return the rows whose cells do not fit the types they were forced to."""
-    found: list[Reject] = []
-    for row, errors, suggestion in zip(
-        typed.bad_rows, typed.errors, typed.suggestions, strict=True
-    ):
-        at = int(index[row])
-        found.append(
-            Reject(
-                line=int(block.lines[at]),
-                record=int(block.ordinals[at]),
-                column=errors[0].column,
-                code=errors[0].code,
-                reason=errors[0].reason,
-                raw=block.raw(at),
-                suggestion=suggestion,
-                errors=errors,
-            )
-        )
-    return found
+def _container(request: ImportRequest) -> Container:
+    """What the file is, which must be what the caller says it is."""
+    named = request.options.format
+    if named is not None and named.lower() not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise BadOption(f"The format {named[:20]!r} is not read; these are: {known}.")
+    container = find_container(Path(request.source))
+    if named is not None and _FORMATS[named.lower()] != container:
+        raise OtherFormat(named, _WORDS[container])
+    return container

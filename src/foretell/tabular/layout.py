@@ -68,7 +68,7 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
     if not rows:
         raise EmptyFile
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
-    header = _find_header(rows, later, options)
+    header = find_header(rows, later, options)
     names_row = rows[header.index] if header.is_present else None
     data = rows[header.index + header.is_present :]
     if header.width > max_columns:
@@ -246,7 +246,7 @@ def _damaged(sample: Sample, dialect: Dialect) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """Where the table starts: its first row, and the cells in a row as written."""
 
     index: int
@@ -255,12 +255,18 @@ class _Header:
     kept: int
 
 
-def _find_header(
+def find_header(
     rows: Sequence[SampleRow], later: Sequence[SampleRow], options: ImportOptions
-) -> _Header:
+) -> Header:
+    """Return where the table starts and whether its first row names the columns.
+
+    Raises:
+        HeaderWidth: Header and rows do not belong together.
+        BadOption: There is no row on the line that the caller says is the header.
+    """
     if options.header is False:
         width, _ = _usual_width([*rows, *later])
-        return _Header(0, False, width, width)
+        return Header(0, False, width, width)
     if options.header is not None and options.header is not True:
         return _header_on_line(rows, later, options.header)
     index = _table_start(rows, later)
@@ -274,7 +280,7 @@ def _find_header(
     )
     if is_judged and not is_header(first.cells or [], same):
         width, _ = _usual_width([*rows[index:], *later])
-        return _Header(index, False, width, width)
+        return Header(index, False, width, width)
     return _fit(rows, later, index)
 
 
@@ -286,7 +292,7 @@ def _names_forced(row: SampleRow, options: ImportOptions) -> bool:
 
 def _header_on_line(
     rows: Sequence[SampleRow], later: Sequence[SampleRow], line: int
-) -> _Header:
+) -> Header:
     for index, row in enumerate(rows):
         if row.line == line:
             return _fit(rows, later, index)
@@ -311,7 +317,7 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
     return first
 
 
-def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> _Header:
+def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> Header:
     """Match the width of the header with that of the rows.
 
     Raises:
@@ -322,13 +328,13 @@ def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> _
     width, _ = _usual_width(data) if data else (len(names), 0)
     fitting = any(row.width == len(names) for row in data)
     if width == len(names) or not data:
-        return _Header(index, True, len(names), len(names))
+        return Header(index, True, len(names), len(names))
     if width == len(names) + 1 and _ends_empty(data, width):
-        return _Header(index, True, width, len(names))
+        return Header(index, True, width, len(names))
     if width == len(names) - 1 and not names[-1].strip():
-        return _Header(index, True, width, width)
+        return Header(index, True, width, width)
     if fitting or len(data) < 2:
-        return _Header(index, True, len(names), len(names))
+        return Header(index, True, len(names), len(names))
     raise HeaderWidth(len(names), width)
 
 
@@ -336,14 +342,14 @@ def _ends_empty(data: Sequence[SampleRow], width: int) -> bool:
     return not any(row.cells[-1] for row in data if row.cells and row.width == width)
 
 
-def _names(row: SampleRow | None, header: _Header) -> list[str]:
+def _names(row: SampleRow | None, header: Header) -> list[str]:
     if row is None:
         return column_names([""] * header.kept)
     return column_names((row.cells or [])[: header.kept])
 
 
 def _data_start(
-    sample: Sample, rows: Sequence[SampleRow], header: _Header
+    sample: Sample, rows: Sequence[SampleRow], header: Header
 ) -> tuple[int, int]:
     first = rows[header.index]
     if not header.is_present:
@@ -353,18 +359,21 @@ def _data_start(
     return sample.offset + end, sample.skipped + 1 + lines
 
 
+def preamble(rows: int, line: int) -> Finding:
+    """Say that rows above the table's first line were left out."""
+    return Finding(
+        code="preamble",
+        message=f"{rows} rows stand above the table; they were left out.",
+        lines=line - 1,
+    )
+
+
 def _findings(
-    rows: Sequence[SampleRow], header: _Header, dialect: Dialect
+    rows: Sequence[SampleRow], header: Header, dialect: Dialect
 ) -> list[Finding]:
     findings: list[Finding] = []
     if header.index:
-        findings.append(
-            Finding(
-                code="preamble",
-                message=f"{header.index} rows stand above the table; they were left out.",
-                lines=rows[header.index].line - 1,
-            )
-        )
+        findings.append(preamble(header.index, rows[header.index].line))
     if header.width > header.kept:
         findings.append(
             Finding(

@@ -17,13 +17,14 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What the caller knows about the file; every field left out is found out.
 
     Attributes:
-        format: Kind of file; only `csv` (any delimiter) so far.
+        format: `csv` (any delimiter), `xlsx` or `parquet`; must be what the bytes are.
         delimiter: One character between cells; `tab` and `\\t` both mean the tab.
         quote: One character around cells; empty for "nothing is quoted".
         encoding: Python's name of the text encoding.
         header: Whether the first row names the columns, or the line that does (from 1).
         skip: Lines to leave out at the top.
-        sheet: Sheet of a workbook; meaningless for delimited text.
+        sheet: Name of a workbook's sheet, or its place from 0; the first sheet that
+            holds anything when left out. Meaningless for other files.
         types: Type by column; cells that do not fit reject their row.
         nulls: Cells that mean "no value" in every column, beside the empty cell.
         date_format: strftime format by column.
@@ -53,6 +54,12 @@ class ImportLimits(msgspec.Struct, kw_only=True):
         inflated_bytes: Most bytes a compressed file may unpack to.
         inflation_ratio: Most times its packed size a compressed file may unpack to,
             counted above the first 64 MiB.
+        zip_entries: Most files in a workbook's archive.
+        workbook_bytes: Most bytes that the files of a workbook may unpack to.
+        sheet_rows: Most rows of a sheet; what spreadsheets have.
+        sheet_cells: Most cells a sheet may have, blank ones in between included.
+        memory_bytes: Memory that reading may take; what is held whole is measured
+            against it before it is opened.
     """
 
     cell_bytes: int = _MIB
@@ -60,6 +67,11 @@ class ImportLimits(msgspec.Struct, kw_only=True):
     columns: int = 10_000
     inflated_bytes: int = 64 * 1024 * _MIB
     inflation_ratio: int = 100
+    zip_entries: int = 10_000
+    workbook_bytes: int = 2 * 1024 * _MIB
+    sheet_rows: int = 1_048_576
+    sheet_cells: int = 50_000_000
+    memory_bytes: int = 2 * 1024 * _MIB
 
 
 class ImportRequest(msgspec.Struct, kw_only=True):
@@ -121,16 +133,23 @@ class Part(msgspec.Struct, kw_only=True):
 
 
 class SourceDescription(msgspec.Struct, kw_only=True):
-    """How the file was read; `header` is the line of the header or false."""
+    """How the file was read; what its format does not have is left out.
+
+    Attributes:
+        header: Line of the header, or false.
+        sheet, sheets: The sheet that was read, and all there are, in order.
+    """
 
     filename: str
     bytes: int
     format: str
-    encoding: str
-    delimiter: str
-    quote: str
-    header: bool | int
-    compression: str | None = None
+    encoding: str | msgspec.UnsetType = msgspec.UNSET
+    delimiter: str | msgspec.UnsetType = msgspec.UNSET
+    quote: str | msgspec.UnsetType = msgspec.UNSET
+    header: bool | int | msgspec.UnsetType = msgspec.UNSET
+    compression: str | msgspec.UnsetType | None = msgspec.UNSET
+    sheet: str | msgspec.UnsetType = msgspec.UNSET
+    sheets: list[str] | msgspec.UnsetType = msgspec.UNSET
     findings: list[Finding] = []
 
 

@@ -1,0 +1,1 @@
+"""Database routes of Foretell beside its peers: `make bench-crud`."""

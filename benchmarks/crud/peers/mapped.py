@@ -1,0 +1,67 @@
+"""The two tables as SQLAlchemy classes, and an engine of ten connections."""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import DateTime, ForeignKey, Index, Numeric, String
+from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from .ids import new_id
+
+Moment = DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: Moment, str: String(255)}
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+    __table_args__ = (Index("ix_customers_city_id", "city", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    city: Mapped[str]
+    credit: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    active: Mapped[bool]
+    orders: Mapped[list["Order"]] = relationship(lazy="raise", viewonly=True)
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_customer_id_id", "customer_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    status: Mapped[str]
+
+
+def database_url() -> str:
+    return os.environ["BENCH_DATABASE_URL"]
+
+
+def make_engine() -> AsyncEngine:
+    options: dict[str, Any] = {}
+    if not database_url().startswith("sqlite"):
+        options = {"pool_size": 10, "max_overflow": 0}
+    return create_async_engine(database_url(), **options)
+
+
+def make_sessions() -> async_sessionmaker[Any]:
+    return async_sessionmaker(make_engine(), expire_on_commit=False)

@@ -1,0 +1,58 @@
+"""When Foretell's own database is not there: one error for every driver's way."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from foretell.errors import Unavailable
+
+# Connection lost; shut down, crashed or starting.
+_CUT = ("08", "57P")
+# Resources used up; database closed or dropped.
+_REFUSED = ("53", "55000", "3D000")
+# asyncpg lets what the network says through: refused, no answer in time, no such host.
+_NO_CONNECTION = (ConnectionError, TimeoutError, socket.gaierror)
+
+
+class DatabaseUnavailable(Unavailable):
+    """Foretell's own database does not answer."""
+
+    slug = "database-unavailable"
+    title = "Database unavailable"
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Every database connection stayed in use for as long as a request waits."""
+
+    slug = "database-busy"
+    title = "Database busy"
+
+
+@contextmanager
+def demanding_an_answer() -> Iterator[None]:
+    """Turn every way in which a database is not there into `DatabaseUnavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, *_NO_CONNECTION) as error:
+        raise DatabaseUnavailable("The database does not answer.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or sqlstate_of(error.orig).startswith(
+            _CUT + _REFUSED
+        ):
+            raise DatabaseUnavailable("The database does not answer.") from error
+        raise
+
+
+def is_cut(error: BaseException) -> bool:
+    """Whether the server says that it ends this connection.
+
+    Drivers raise some of these as errors of no kind; the SQLSTATE tells.
+    """
+    return sqlstate_of(error).startswith(_CUT)
+
+
+def sqlstate_of(error: BaseException | None) -> str:
+    """The SQLSTATE of a driver's error; empty where it has none."""
+    return str(getattr(error, "sqlstate", None) or "")

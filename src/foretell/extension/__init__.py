@@ -1,0 +1,1 @@
+"""What an extension author imports: routes, tasks, resources and more of a team's own."""

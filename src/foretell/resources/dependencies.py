@@ -1,0 +1,31 @@
+"""Builds the service of a resource for one request."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+
+from foretell.auth.dependencies import get_audit, get_caller
+from foretell.http.dependencies import Session, State
+from foretell.jobs.composing import jobs_service
+from foretell.resources.access import Access
+from foretell.resources.description import ResourceDescription
+from foretell.resources.service import ResourceService
+
+
+def service_of(description: ResourceDescription) -> Callable[..., Any]:
+    """The dependency that gives a request the service of one resource."""
+
+    def get_service(
+        request: Request, state: State, session: Session
+    ) -> ResourceService:
+        return ResourceService(
+            Access(description, get_caller(request)),
+            session,
+            clock=state.clock,
+            cursors=state.cursors,
+            jobs=jobs_service(state, session),
+            audit=get_audit(request, session) if description.audit else None,
+        )
+
+    return get_service

@@ -1,0 +1,141 @@
+"""Read one sheet of an Excel workbook (XLSX) into Parquet parts and rejects.
+
+The way of the bytes: archive judged → sheet chosen and measured (`sheet_scan`) → rows
+from calamine, which holds the sheet as a whole → header → columns of typed cells
+(`sheet_columns`) → forced types → parts and rejects. A cell keeps the type that it
+has in the workbook; a formula is its last result, an error is no value.
+Runs in a sandboxed child.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import python_calamine as calamine
+
+from foretell.tabular.errors import (
+    DamagedFile,
+    EmptyFile,
+    SheetNotFound,
+    SheetTooLarge,
+)
+from foretell.tabular.messages import ImportRequest, ImportResult, Progress
+from foretell.tabular.sheet_scan import SheetScan, scan_sheet
+from foretell.tabular.sheet_table import ChosenSheet, SheetTable
+from foretell.tabular.workbook_package import WORKBOOK, WorkbookPackage
+
+Report = Callable[[Progress], None]
+_SHEET = calamine.SheetTypeEnum.WorkSheet
+_VISIBLE = calamine.SheetVisibleEnum.Visible
+# What is left is for our own columns and for the next part being written.
+_SHARE_OF_MEMORY = 0.6
+_MIB = 1 << 20
+
+
+def import_workbook(request: ImportRequest, report: Report) -> ImportResult:
+    """Read one sheet.
+
+    Raises:
+        DamagedFile: The workbook cannot be read.
+        NotATable: It is protected by a password.
+        SheetNotFound: There is no sheet as named.
+        EmptyFile: No sheet, or not the one named, holds anything.
+        InflatedTooLarge, SheetTooLarge: It unpacks to too much, or would not fit
+            into memory.
+    """
+    path = Path(request.source)
+    size = path.stat().st_size
+    report(Progress(stage="opening the workbook", done=0, total=size))
+    with WorkbookPackage(path, request.limits) as package:
+        shared = package.drain_shared()
+        parts = package.sheet_parts()
+        with _opened(path) as book:
+            chosen, scan = _choose(book, package, parts, request.options.sheet)
+            _check_room(scan, shared, request)
+            sheet = _sheet(book, chosen.name)
+            chosen.has_merged_cells = bool(sheet.merged_cell_ranges)
+            chosen.first_column = sheet.start[1] if sheet.start else 0
+            table = SheetTable(request, chosen, scan, report)
+            table.collect(sheet.iter_rows(), sheet.total_height)
+            del sheet
+    return table.write()
+
+
+def _opened(path: Path) -> calamine.CalamineWorkbook:
+    try:
+        return calamine.CalamineWorkbook.from_path(str(path))
+    except calamine.PasswordError as error:
+        raise DamagedFile(WORKBOOK, "it is protected by a password.") from error
+    except (calamine.CalamineError, OSError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> DamagedFile:
+    said = str(error).rstrip(".")[:200]
+    if not said or "detect" in said:  # it tried every format it knows
+        said = "parts of it are damaged or missing"
+    return DamagedFile(WORKBOOK, f"{said}.")
+
+
+def _sheet(book: calamine.CalamineWorkbook, name: str) -> calamine.CalamineSheet:
+    try:
+        return book.get_sheet_by_name(name)
+    except (calamine.CalamineError, OSError) as error:
+        raise _damaged(error) from error
+
+
+def _choose(
+    book: calamine.CalamineWorkbook,
+    package: WorkbookPackage,
+    parts: dict[str, str],
+    wanted: str | int | None,
+) -> tuple[ChosenSheet, SheetScan]:
+    """Return the sheet named, or the first one that holds anything.
+
+    The first of all where none seems to: the reader has the last word.
+    """
+    sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == _SHEET]
+    names = [sheet.name for sheet in sheets]
+    if wanted is not None:
+        name = _named(wanted, names)
+        return ChosenSheet(name, names), scan_sheet(package.blocks(parts.get(name, "")))
+    visible = [sheet.name for sheet in sheets if sheet.visible == _VISIBLE]
+    hidden = [name for name in names if name not in visible]
+    scans: dict[str, SheetScan] = {}
+    for name in (*visible, *hidden):
+        scans[name] = scan_sheet(package.blocks(parts.get(name, "")))
+        if scans[name].values:
+            return ChosenSheet(name, names), scans[name]
+    for name, scan in scans.items():
+        return ChosenSheet(name, names), scan
+    raise EmptyFile
+
+
+def _named(wanted: str | int, names: list[str]) -> str:
+    if isinstance(wanted, int):
+        if 0 <= wanted < len(names):
+            return names[wanted]
+    elif wanted in names:
+        return wanted
+    raise SheetNotFound(wanted, names)
+
+
+def _check_room(scan: SheetScan, shared_bytes: int, request: ImportRequest) -> None:
+    """Refuse what calamine could not hold; it would abort, or be killed."""
+    limits = request.limits
+    if scan.height > limits.sheet_rows:
+        raise SheetTooLarge(
+            f"The sheet has {scan.height:,} rows; at most {limits.sheet_rows:,} are read."
+        )
+    if scan.area > limits.sheet_cells or scan.cells > limits.sheet_cells:
+        most = max(scan.area, scan.cells)
+        raise SheetTooLarge(
+            f"The sheet spans {most:,} cells; at most {limits.sheet_cells:,} are read."
+            " Save it as CSV, or delete far cells that hold nothing."
+        )
+    needed = scan.memory_bytes + 2 * shared_bytes
+    room = int(limits.memory_bytes * _SHARE_OF_MEMORY)
+    if needed > room:
+        raise SheetTooLarge(
+            f"Opening the sheet would take about {needed // _MIB} MiB of memory, and"
+            f" {room // _MIB} MiB may be used. Save it as CSV, or raise WORKER_MEMORY."
+        )
