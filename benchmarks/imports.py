@@ -1,8 +1,9 @@
-"""Read one CSV file once, by one method, in this process; print what it took.
+"""Read one file once, by one method, in this process; print what it took.
 
-`python -m benchmarks.imports METHOD FILE FOLDER` with METHOD one of foretell,
-duckdb, pandas. Times leave out the start of Python and the imports of libraries;
-the peak is of the whole process.
+`python -m benchmarks.imports METHOD FILE FOLDER` with METHOD one of foretell (any
+file), duckdb and pandas (CSV), read_excel (pandas with openpyxl), calamine (pandas
+with it) and read_parquet (pandas). Times leave out the start of Python and the
+imports of libraries; the peak is of the whole process.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 
 
 def foretell(source: Path, folder: Path) -> Callable[[], int]:
-    """CSV to Parquet with every bad row kept aside."""
+    """Any file to Parquet with every bad row kept aside."""
     from foretell.tabular.importing import import_table
     from foretell.tabular.messages import ImportRequest
 
@@ -28,7 +29,7 @@ def duckdb(source: Path, folder: Path) -> Callable[[], int]:
 
     connection = duckdb.connect()
     statement = (
-        f"COPY (SELECT * FROM read_csv('{source}')) TO '{folder}/out.parquet' "  # noqa: S608
+        f"COPY (SELECT * FROM read_csv('{source}')) TO '{folder}/out.parquet' "
         "(FORMAT parquet, COMPRESSION zstd)"
     )
     return lambda: connection.execute(statement).fetchall()[0][0]
@@ -41,7 +42,38 @@ def pandas(source: Path, folder: Path) -> Callable[[], int]:
     return lambda: len(pandas.read_csv(source))
 
 
-METHODS = {"foretell": foretell, "duckdb": duckdb, "pandas": pandas}
+def read_excel(source: Path, folder: Path) -> Callable[[], int]:
+    """XLSX to a frame in memory, by openpyxl; nothing is stored."""
+    import openpyxl  # noqa: F401 - imported before the clock starts
+    import pandas
+
+    return lambda: len(pandas.read_excel(source, engine="openpyxl"))
+
+
+def calamine(source: Path, folder: Path) -> Callable[[], int]:
+    """XLSX to a frame in memory, by the reader that Foretell uses too."""
+    import pandas
+    import python_calamine  # noqa: F401
+
+    return lambda: len(pandas.read_excel(source, engine="calamine"))
+
+
+def read_parquet(source: Path, folder: Path) -> Callable[[], int]:
+    """Parquet to a frame in memory; nothing is stored."""
+    import pandas
+    import pyarrow.parquet  # noqa: F401
+
+    return lambda: len(pandas.read_parquet(source))
+
+
+METHODS = {
+    "foretell": foretell,
+    "duckdb": duckdb,
+    "pandas": pandas,
+    "read_excel": read_excel,
+    "calamine": calamine,
+    "read_parquet": read_parquet,
+}
 
 
 def main() -> None:

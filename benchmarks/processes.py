@@ -48,7 +48,7 @@ def served(
         process.wait(20)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -70,6 +70,7 @@ def load(
     body: str = "",
     connections: int = 64,
     count: int = 5_000,
+    seconds: float | None = None,
     cpu: int | None = None,
 ) -> dict[str, Any]:
     """Run `benchmarks.load` in a process of its own and give back its figures."""
@@ -81,6 +82,8 @@ def load(
         "connections": connections,
         "count": count,
     }
+    if seconds is not None:
+        asked["seconds"] = seconds
     if cpu is not None:
         asked["cpu"] = cpu
     done = subprocess.run(

@@ -25,26 +25,31 @@ PREDICTING, SIGNING_IN = 40, 16
 
 
 class Watch:
-    """Asks `/healthz` until told to stop and keeps the times."""
+    """Asks for health until told to stop and keeps the times."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, path: str = "/healthz") -> None:
+        self.url, self.path = url, path
         self.milliseconds: list[float] = []
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        async with httpx2.AsyncClient(base_url=self.url) as client:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=60) as client:
             while not self.stopping.is_set():
                 started = time.perf_counter()
-                (await client.get("/healthz")).raise_for_status()
+                (await client.get(self.path)).raise_for_status()
                 self.milliseconds.append((time.perf_counter() - started) * 1000)
                 await asyncio.sleep(0.01)
 
 
-async def sign_in(url: str, watch: Watch, statuses: dict[int, int]) -> None:
+async def sign_in(
+    url: str,
+    watch: Watch,
+    statuses: dict[int, int],
+    email: str = "bench@example.org",
+) -> None:
     form = {
         "grant_type": "password",
-        "username": "bench@example.org",
+        "username": email,
         "password": "correct horse battery",
     }
     async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
@@ -94,7 +99,7 @@ async def import_file(url: str, key: str, path: Path) -> dict[str, Any]:
 
 
 async def measure(url: str, key: str, row: Any, path: Path, seconds: float) -> None:
-    watch, statuses = Watch(url), {}
+    watch, statuses = Watch(url), dict[int, int]()
     watching = asyncio.create_task(watch.run())
     people = [
         asyncio.create_task(sign_in(url, watch, statuses)) for _ in range(SIGNING_IN)

@@ -57,3 +57,21 @@ def write_csv(path: Path, rows: int, seed: int = 1) -> None:
         for start in range(0, rows, 100_000):
             frame = batch(start, min(100_000, rows - start), seed)
             frame.write_csv(file, include_header=start == 0)
+
+
+def write_xlsx(path: Path, rows: int, seed: int = 1) -> None:
+    """Write `rows` generated rows as the only sheet of a workbook."""
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("table")
+    frame = batch(0, rows, seed)
+    sheet.append(frame.columns)
+    for row in frame.iter_rows():
+        sheet.append(row)
+    book.save(path)
+
+
+def write_parquet(path: Path, rows: int, seed: int = 1) -> None:
+    """Write `rows` generated rows as Parquet."""
+    batch(0, rows, seed).write_parquet(path, compression="zstd")

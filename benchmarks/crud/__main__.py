@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.crud import check, database, measuring, table
+from benchmarks.crud import check, database, measuring, ours, table
 from benchmarks.crud.contenders import (
     FOLDER,
     LIMIT,
@@ -90,8 +90,8 @@ def medians(samples: list[Figures]) -> Figures:
     return {k: statistics.median(s[k] for s in samples) for k in samples[0]}
 
 
-def choose(names: Sequence[str] | None) -> list[Contender]:
-    everyone = [LIMIT, *PEERS]
+def choose(names: Sequence[str] | None, own: Sequence[Contender]) -> list[Contender]:
+    everyone = [LIMIT, *PEERS, *own]
     return [c for c in everyone if not names or c.name in names]
 
 
@@ -107,10 +107,11 @@ def main() -> None:
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (0.5 if options.quick else 1.0)
     install_peers()
-    contenders = choose(options.only)
     with measuring.temporary_folder() as temporary:
         folder = Path(temporary)
         with database.throw_away("postgresql", folder) as url:
+            own = ours.contenders_on(url, str(folder / "data"))
+            contenders = choose(options.only, own)
             trips = compare(contenders, url)
             samples = measure(contenders, url, folder, options)
     figures = {key: medians(taken) for key, taken in samples.items()}

@@ -39,6 +39,10 @@ class Contender:
     validates: bool = True
     environment: dict[str, str] = field(default_factory=dict)
 
+    def environment_on(self, database_url: str) -> dict[str, str]:
+        """What its process finds in the environment."""
+        return {"BENCH_DATABASE_URL": database_url, **self.environment}
+
     def command(self, port: int) -> list[str]:
         app = f"benchmarks.crud.peers.{self.module}:app"
         if self.server == "gunicorn":
@@ -90,7 +94,7 @@ def serving(contender: Contender, database_url: str) -> Iterator[Running]:
     """Run one contender, pinned to its core, until the block ends."""
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = {"BENCH_DATABASE_URL": database_url, **contender.environment}
+    environment = contender.environment_on(database_url)
     with processes.served(
         contender.command(port),
         url + contender.readiness(),

@@ -16,7 +16,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from benchmarks.crud.peers.mapped import Base
+from benchmarks.crud import ours
 
 CUSTOMERS, ORDERS, CITIES, RICH = 100_000, 500_000, 100, 5_000
 POSTGRESQL = "postgresql+asyncpg://root@127.0.0.1:5432"
@@ -51,6 +51,8 @@ def _statements(dialect: str) -> list[str]:
     if dialect == "postgresql":
         moment = f"timestamptz '{ZEROTH}+00'"
     digits = _HEX[dialect]
+    # A decimal of a resource is a whole number of hundredths on SQLite.
+    quarters = "(seq % {}) * 25" if dialect == "sqlite" else "(seq % {}) / 4.0"
     customer = join("'01900000-0000-7000-8000-'", digits.format("{0}"))
     order = join("'01910000-0000-7000-8000-'", digits.format("seq"))
     rich = ORDERS * 3 // 10
@@ -64,10 +66,10 @@ def _statements(dialect: str) -> list[str]:
         f" {join(_quoted('c'), 'seq', _quoted('@example.org'))},"
         f" {join(_quoted('Customer '), 'seq')},"
         f" {join(_quoted('city-'), f'seq % {CITIES}')},"
-        f" (seq % 90000) / 4.0, seq % 3 <> 0 FROM {_SERIES[dialect].format(CUSTOMERS)}",
+        f" {quarters.format(90000)}, seq % 3 <> 0 FROM {_SERIES[dialect].format(CUSTOMERS)}",
         "INSERT INTO orders (id, version, created_at, updated_at, customer_id, amount,"
         f" status) SELECT {order}, 1, {moment}, {moment}, {customer.format(owner)},"
-        f" (seq % 70000) / 4.0, CASE WHEN seq % 5 = 0 THEN 'open' ELSE 'paid' END"
+        f" {quarters.format(70000)}, CASE WHEN seq % 5 = 0 THEN 'open' ELSE 'paid' END"
         f" FROM {_SERIES[dialect].format(ORDERS)}",
     ]
 
@@ -96,13 +98,13 @@ def run(url: str, *statements: str) -> None:
 
 
 def fill(url: str) -> None:
-    """Make both tables and their rows in an empty database."""
+    """Make the tables and their rows in an empty database."""
+    ours.foretell(url, "db", "upgrade")
 
     async def go() -> None:
         engine = create_async_engine(url)
         try:
             async with engine.begin() as connection:
-                await connection.run_sync(Base.metadata.create_all)
                 for statement in _statements(engine.dialect.name):
                     await connection.execute(text(statement))
         finally:

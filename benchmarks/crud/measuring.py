@@ -56,6 +56,10 @@ class Point:
             os.sched_setaffinity(pid, {LOAD_CPU})
         pid = self._running.pid
         server, postgres = tree_cpu_seconds(pid), _cpu_of(backends)
+        if self._route == "bulk":
+            # A request of a hundred rows takes long, and those under way when the
+            # time is over are not counted.
+            seconds = max(3 * seconds, 3)
         found = self._wrk(connections, seconds, start=database.CUSTOMERS // 2)
         server = tree_cpu_seconds(pid) - server
         postgres = _cpu_of(backends) - postgres

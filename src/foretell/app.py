@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
-
 from foretell.auth import routes as auth_routes
 from foretell.auth.identity import Identity
 from foretell.auth.oauth import render_oauth_problem
@@ -53,6 +51,7 @@ from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
+from foretell.resources.fast.composing import fast_path
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
@@ -199,9 +198,9 @@ def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
 
 def _lifespan(
     state: AppState,
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+) -> Callable[[Edge], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Edge) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
             await schema.prepare(
@@ -224,6 +223,8 @@ def _lifespan(
             await stack.enter_async_context(_running(serving.run))
             await stack.enter_async_context(state.port(Watcher))
             await stack.enter_async_context(running(state.port(Extensions), state))
+            descriptions = [d for e in state.port(Extensions) for d in e.resources]
+            await stack.enter_async_context(fast_path(app, state, descriptions))
             if app.state.with_worker and state.settings.executor == "embedded":
                 await stack.enter_async_context(_supervisor(state))
             yield

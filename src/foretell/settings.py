@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     database_pool_timeout: float = Field(
         5.0, gt=0, le=60, description="Seconds to wait for one before answering 503."
     )
+    fast_path: bool = Field(
+        True,
+        description="Answer usual requests for resources on PostgreSQL straight from "
+        "the driver; off behind a pooler of transactions that knows no prepared "
+        "statements.",
+    )
     slow_query_ms: int = Field(
         500, ge=0, description="Log statements that take longer; 0 logs none."
     )

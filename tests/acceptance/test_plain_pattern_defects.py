@@ -628,18 +628,21 @@ def test_d40_encodings_are_found(callers: Callers, encoding: str, name: str) -> 
     assert dataset["source"]["encoding"].startswith(encoding)
 
 
-def test_d41_a_workbook_and_a_picture_are_named(callers: Callers) -> None:
+def test_d41_a_picture_is_refused_by_name(callers: Callers) -> None:
+    answer = upload(callers.editor, unique("d"), b"\x89PNG\r\n\x1a\n0")
+    assert "PNG" in refused(answer, 415, "XLSX", "Parquet")["kind"]
+
+
+def test_d41_a_workbook_is_imported(callers: Callers) -> None:
+    frame = pandas.DataFrame(
+        {"id": [1, 2], "name": ["Ann", "Bob"], "email": ["a@x.org", None]}
+    )
     file = io.BytesIO()
-    pandas.DataFrame({"a": [1]}).to_excel(file, index=False)
-    for content, kind in ((file.getvalue(), "XLSX"), (b"\x89PNG\r\n\x1a\n0", "PNG")):
-        answer = upload(callers.editor, unique("d"), content)
-        assert kind in refused(answer, 415)["kind"]
-
-
-@pytest.mark.xfail(run=False, strict=True, reason="Data in")
-def test_d41_a_workbook_is_imported() -> None:
-    """XLSX, all sheets."""
-    raise AssertionError
+    frame.to_excel(file, index=False, sheet_name="People")
+    dataset = imported(callers.editor, file.getvalue(), filename="people.xlsx")
+    assert dataset["items"][1] == {"id": 2, "name": "Bob", "email": None}
+    source = dataset["source"]
+    assert (source["format"], source["sheets"]) == ("xlsx", ["People"])
 
 
 def test_d42_gzip_is_imported(callers: Callers) -> None:
@@ -659,6 +662,10 @@ def test_d44_wrong_columns_are_told_with_the_right_ones(callers: Callers) -> Non
     path = f"/api/datasets/{dataset['name']}/versions"
     answer = upload(callers.editor, "", "id,title\n2,Dr\n", path=path, mode="append")
     refused(answer, 422, "name", "title")
+    options = {"required": ["id", "name", "email"]}
+    answer = upload(callers.editor, unique("d"), "ID,title\n2,Dr\n", options=options)
+    found = refused(answer, 422, "name, email")
+    assert (found["missing"], found["found"]) == (["name", "email"], ["ID", "title"])
 
 
 def test_d45_a_bad_row_costs_itself_alone(callers: Callers) -> None:

@@ -140,7 +140,7 @@ async def test_callers_that_go_away_leave_no_connection_behind(
                 await asyncio.sleep(0)
             task.cancel()
         results = await asyncio.gather(task, return_exceptions=True)
-        return results == [None]
+        return list(results) == [None]
 
     for start in range(0, 200, 40):
         done = await asyncio.gather(*(caller(n) for n in range(start, start + 40)))

@@ -10,12 +10,14 @@ from foretell.datasets.errors import ColumnUnknown, ParameterInvalid
 from foretell.datasets.ports import SortKey
 from foretell.datasets.query import (
     RowsRequest,
+    Selection,
     Sent,
     request_of_cursor,
     selected,
     sort_keys,
     split_names,
 )
+from foretell.expressions.errors import ExpressionError
 
 CURSORS = Cursors(b"k" * 32)
 COLUMNS = ["a", "Sepal Length", 'say "hi"', "-x", "b,c"]
@@ -79,3 +81,12 @@ def test_a_request_checks_its_names_against_the_version():
     query = RowsRequest("id", 1, "t", "a > 1", "-a").query(columns)
     assert (query.select, query.sort) == (["t"], [SortKey("a", True)])
     assert query.where is not None
+
+
+def test_a_condition_sees_derived_columns_in_the_place_of_stored_ones():
+    columns = [Column("a", ColumnType.INTEGER), Column("t", ColumnType.TEXT)]
+    asked = Selection.of(columns, "t > 3 AND a > 1", {"t": "length(trim(t))"})
+    assert asked.derived["t"].type is ColumnType.INTEGER
+    assert asked.where is not None
+    with pytest.raises(ExpressionError, match="'u'"):
+        Selection.of(columns, None, {"v": "u + 1"})

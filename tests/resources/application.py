@@ -16,8 +16,10 @@ from foretell.http.edge import Edge
 from foretell.http.state import AppState
 from foretell.jobs.doorbell import Doorbell
 from foretell.resources.description import ResourceDescription
+from foretell.resources.fast.composing import fast_path
 from foretell.resources.routes import resource_router
 from foretell.settings import Settings
+from tests.resources.doors import BothDoors
 from tests.resources.models import DESCRIPTIONS
 
 
@@ -77,8 +79,15 @@ async def served(
     url: str,
     descriptions: Sequence[ResourceDescription] = DESCRIPTIONS,
     prepare: Callable[[Edge], None] = lambda _app: None,
+    *,
+    is_fast: bool = False,
 ) -> AsyncIterator[Served]:
-    """Serve `descriptions` on the database at `url`, on empty tables."""
+    """Serve `descriptions` on the database at `url`, on empty tables.
+
+    Args:
+        is_fast: Put the fast path in front; then each GET goes to both doors, and
+            their answers must be the same.
+    """
     settings = Settings(data_dir=folder, database_url=url)
     app = create_app(settings, with_worker=False)
     state: AppState = app.state.foretell
@@ -93,19 +102,25 @@ async def served(
         async with state.database.engine.begin() as connection:
             for description in descriptions:
                 await connection.run_sync(description.table.create)
+        transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(app=app)
+        if is_fast:
+            await stack.enter_async_context(fast_path(app, state, descriptions))
+            transport = BothDoors(app)
         clients: dict[str, Any] = {}
         for name in (*CALLERS, "nobody"):
-            client = _client(app, name if name in CALLERS else None)
+            client = _client(transport, name if name in CALLERS else None)
             clients[name] = await stack.enter_async_context(client)
         yield Served(app, state, clock, **clients)
 
 
-def _client(app: Edge, name: str | None) -> httpx2.AsyncClient:
+def _client(
+    transport: httpx2.AsyncBaseTransport, name: str | None
+) -> httpx2.AsyncClient:
     headers = {"Accept-Encoding": "identity"}
     if name is not None:
         headers["Authorization"] = f"Bearer {name}"
     return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app),
+        transport=transport,
         base_url="http://testserver",
         headers=headers,
     )

@@ -198,8 +198,8 @@ def test_bytes_that_are_no_text_reject_their_row(import_bytes):
 
 @pytest.mark.parametrize(
     "type_",
-    [pa.decimal256(60, 2), pa.list_(pa.decimal256(60, 2))],
-    ids=["decimal256", "nested"],
+    [pa.decimal256(60, 2), pa.list_(pa.decimal256(60, 2)), pa.list_(pa.binary())],
+    ids=["decimal256", "nested", "bytes in a list"],
 )
 def test_a_type_that_cannot_be_stored_is_refused_by_column(import_bytes, type_):
     with pytest.raises(ColumnUnsupported, match="'odd'"):

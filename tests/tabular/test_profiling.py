@@ -141,3 +141,16 @@ def test_times_decimals_and_booleans_have_their_own_forms(profiled):
 def test_a_filter_limits_the_rows(profiled):
     found = profiled(pl.DataFrame({"x": range(10)}), pl.col("x") < 4)
     assert (found.rows, found.columns[0].max) == (4, 3)
+
+
+def test_derived_columns_are_described_in_the_place_of_stored_ones(tmp_path: Path):
+    path = tmp_path / "p.parquet"
+    pl.DataFrame({"t": [" A", "a ", "", None], "n": [1, 2, 3, 4]}).write_parquet(path)
+    cleaned = pl.col("t").str.strip_chars().str.to_lowercase().alias("t")
+    parts = [StoredPart(str(path), 4)]
+    found = profile(parts, pl.col("t") == "a", [cleaned])
+    text, number = found.columns
+    assert (found.rows, text.distinct, text.max) == (2, 1, "a")
+    assert (number.name, number.max) == ("n", 2)
+    sized = [pl.col("t").str.len_chars().alias("size")]
+    assert [c.name for c in profile(parts, None, sized).columns] == ["t", "n", "size"]

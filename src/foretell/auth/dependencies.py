@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from foretell.auth.audit import Audit, Origin
 from foretell.auth.identity import Identity, Services
+from foretell.auth.service import Accounts
 from foretell.auth.tables import User
 from foretell.core.principal import Principal
 from foretell.http.dependencies import Session
@@ -60,6 +61,14 @@ def own_path(request: Request, path: str) -> str:
 
 
 IdentityOf = Annotated[Identity, Depends(get_identity)]
+
+
+def get_users(request: Request, session: Session) -> Accounts:
+    """Accounts in the request's own transaction; asks for no rights."""
+    return get_services(request, session).accounts
+
+
 AuthServices = Annotated[Services, Depends(get_services)]
 AuditLog = Annotated[Audit, Depends(get_audit)]
+Users = Annotated[Accounts, Depends(get_users)]
 MaybeUser = Annotated[Principal | None, Depends(get_caller)]

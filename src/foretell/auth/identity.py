@@ -16,6 +16,7 @@ from foretell.auth.credential_store import (
     LookupStore,
     SessionStore,
 )
+from foretell.auth.errors import UserNotFound
 from foretell.auth.grants import Grants
 from foretell.auth.keyring import KeyRing
 from foretell.auth.keys import Keys
@@ -32,6 +33,7 @@ from foretell.auth.store import (
     SigningKeyStore,
     UserStore,
 )
+from foretell.auth.tables import User
 from foretell.auth.throttle import Throttle
 from foretell.auth.tokens import AccessTokens
 from foretell.auth.usage import UsageNotes
@@ -130,11 +132,25 @@ class Identity:
         async with self._database.writing() as session:
             yield self.services(session)
 
+    async def get_user(self, user_id: str) -> User:
+        """The account as it is committed, by a short read of its own.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
+        user = await self._find_user(user_id)
+        if user is None:
+            raise UserNotFound
+        return user
+
+    async def _find_user(self, user_id: str) -> User | None:
+        async with self._database.reading() as session:
+            return await UserStore(session).find(user_id)
+
     async def principal_of(self, user_id: str) -> Principal | None:
         """The owner of a job with all their rights; `None` when the account is
         disabled or gone."""
-        async with self._database.reading() as session:
-            user = await UserStore(session).find(user_id)
+        user = await self._find_user(user_id)
         if user is None or user.disabled:
             return None
         role = Role(user.role)
@@ -208,7 +224,7 @@ class Identity:
 
 async def create_access_token(
     identity: Identity,
-    user_id: str,
+    user: User | str,
     *,
     scopes: frozenset[str] | None = None,
     lifetime: timedelta = timedelta(minutes=10),
@@ -218,13 +234,15 @@ async def create_access_token(
     It ends with the account, its password, or its role, like any other.
 
     Args:
+        user: Their row, or their id; a user who is being made in a transaction that
+            has not committed is known by the row alone.
         scopes: What the token may do at most; all of the user's role without.
 
     Raises:
         UserNotFound: There is no such user.
     """
-    async with identity.unit_of_work() as services:
-        user = await services.accounts.get(user_id)
+    if isinstance(user, str):
+        user = await identity.get_user(user)
     role = identity.options.permissions.scopes_of(Role(user.role))
     wanted = role if scopes is None else scopes
     return await identity.tokens.issue(

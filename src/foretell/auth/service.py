@@ -22,7 +22,7 @@ from foretell.auth.work import Glance, Work
 from foretell.core.ids import new_id
 from foretell.core.pagination import Page
 from foretell.core.permissions import Permissions
-from foretell.core.principal import Principal, Role
+from foretell.core.principal import Principal, Role, Scope
 from foretell.errors import FieldError, ForetellError, Invalid, Unauthenticated
 
 
@@ -138,6 +138,17 @@ class Accounts:
         if user is None:
             raise UserNotFound
         return user
+
+    async def get_visible(self, principal: Principal, user_id: str) -> User:
+        """An account that the caller may know of: their own, and with `users:read`
+        any.
+
+        Raises:
+            UserNotFound: There is none; or there is one that is not to be seen.
+        """
+        if user_id != principal.user_id and not principal.may(Scope.USERS_READ):
+            raise UserNotFound
+        return await self.get(user_id)
 
     async def get_by_email(self, email: str) -> User:
         user = await self._work.users.find_by_email_key(find_email_key(email) or "")

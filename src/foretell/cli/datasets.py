@@ -40,6 +40,7 @@ def add(
     ] = "new",
     delimiter: Annotated[str | None, typer.Option(help="Between cells.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of the text.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
     options: Annotated[
         str, typer.Option(help="Further import options as JSON.")
     ] = "{}",
@@ -49,7 +50,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Import a file as a dataset, and show what came of it."""
-    given = _options(options, delimiter=delimiter, encoding=encoding)
+    given = _options(options, delimiter=delimiter, encoding=encoding, sheet=sheet)
     with connected() as client, shown(f"import {file.name}") as on_event:
         if dry_run:
             print_json(client.try_import(file, options=given))
@@ -213,6 +214,6 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     columns = [f"{c['name']}:{c['type']}" for c in found["columns"]]
     yield "columns", ", ".join(columns)
     source = found["source"]
-    shown_members = ("filename", "format", "encoding", "delimiter", "sha256")
+    shown_members = ("filename", "format", "sheet", "encoding", "delimiter", "sha256")
     yield "source", {k: source[k] for k in shown_members if source.get(k)}
     yield "created", f"{found['created_at']} by {found['created_by']}"

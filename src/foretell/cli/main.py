@@ -12,6 +12,7 @@ import typer
 from foretell.cli import (
     about,
     accounts,
+    building,
     database,
     datasets,
     demonstration,
@@ -33,6 +34,8 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)
 app.command("demo")(demonstration.demo)
+app.command("new")(building.new)
+app.add_typer(building.generate, name="generate")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(datasets.commands, name="dataset")

@@ -38,9 +38,7 @@ def demanding_an_answer() -> Iterator[None]:
     except (OperationalError, InterfaceError, *_NO_CONNECTION) as error:
         raise DatabaseUnavailable("The database does not answer.") from error
     except DBAPIError as error:
-        if error.connection_invalidated or sqlstate_of(error.orig).startswith(
-            _CUT + _REFUSED
-        ):
+        if error.connection_invalidated or is_away(error.orig):
             raise DatabaseUnavailable("The database does not answer.") from error
         raise
 
@@ -51,6 +49,11 @@ def is_cut(error: BaseException) -> bool:
     Drivers raise some of these as errors of no kind; the SQLSTATE tells.
     """
     return sqlstate_of(error).startswith(_CUT)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether the server is there for nobody: ends, starts, or has nothing left."""
+    return sqlstate_of(error).startswith(_CUT + _REFUSED)
 
 
 def sqlstate_of(error: BaseException | None) -> str:

@@ -36,7 +36,7 @@ class Cursors:
     """Signs and reads cursors.
 
     Args:
-        secret: Key of the HMAC; the same on every node.
+        secret: Key of the signature; the same on every node.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -66,7 +66,10 @@ class Cursors:
         return state
 
     def _sign(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")[:_SIGNATURE_BYTES]
+        # Keyed BLAKE2 is a MAC of its own, and a third of what HMAC costs.
+        return hashlib.blake2b(
+            body, key=self._key, digest_size=_SIGNATURE_BYTES
+        ).digest()
 
 
 def _refused() -> CursorInvalid:

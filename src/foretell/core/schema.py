@@ -8,6 +8,7 @@ wait: an advisory lock on PostgreSQL and MySQL, BEGIN IMMEDIATE on SQLite.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic import command
@@ -15,10 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from foretell.core.branches import BASE_LABEL, Branch, Branches
 from foretell.core.db import Base, Database
 from foretell.core.migration_scripts import config_of, is_own, scripts_of
+from foretell.core.migration_source import tidy_migration
 from foretell.core.outages import demanding_an_answer
 from foretell.core.schema_errors import (
     MigrationMissing,
@@ -80,13 +83,13 @@ async def downgrade(database: Database, revision: str, branches: Branches = ()) 
     """
 
     def run(connection: Connection) -> str:
-        _known_rows(connection, branches)
+        known = _known_rows(connection, branches)
         config = config_of(branches, connection)
         if revision == "base":
+            _refuse_others(_rows(connection) - known)
             # Tables of extensions refer to ours, so theirs go first.
             for label in scripts_of(branches).labels() - {BASE_LABEL}:
                 command.downgrade(config, f"{label}@base")
-            _refuse_dependents(connection)
         command.downgrade(config, _labelled(revision))
         return _shown(_rows(connection))
 
@@ -107,7 +110,8 @@ async def ensure_current(database: Database, branches: Branches = ()) -> None:
         if missing:
             raise SchemaOutdated(_shown(_rows(connection)), _shown(missing))
 
-    await _run(database, run)
+    # Readiness asks for it again and again: without the lock of a writer.
+    await _run(database, run, engine=database.reading_engine)
 
 
 async def ensure_migrated(database: Database, branches: Branches) -> None:
@@ -169,6 +173,8 @@ async def make_revision(
     tables = own_tables() if branch is None else branch.tables
     label = BASE_LABEL if branch is None else branch.label
 
+    first_party = ("foretell",) if branch is None else ()
+
     def run(connection: Connection) -> str | None:
         scripts = scripts_of(branches)
         is_first = label not in scripts.labels()
@@ -187,7 +193,11 @@ async def make_revision(
             process_revision_directives=None if is_empty else _drop_empty,
         )
         scripts_of.cache_clear()
-        return str(script.path) if script else None
+        if not script:
+            return None
+        path = Path(script.path)
+        path.write_text(tidy_migration(path.read_text("utf-8"), *first_party), "utf-8")
+        return str(path)
 
     return await _run(database, run)
 
@@ -220,10 +230,14 @@ def _without_migration(connection: Connection, branch: Branch) -> Iterator[str]:
                 yield f"the column {name}.{column.name}"
 
 
-async def _run(database: Database, run: Callable[[Connection], T]) -> T:
-    options = {"sqlite_begin": "IMMEDIATE"}
+async def _run(
+    database: Database,
+    run: Callable[[Connection], T],
+    *,
+    engine: AsyncEngine | None = None,
+) -> T:
     with demanding_an_answer(), _saying_what_alembic_says():
-        async with database.engine.execution_options(**options).begin() as connection:
+        async with (engine or database.engine).begin() as connection:
             return await connection.run_sync(run)
 
 
@@ -254,8 +268,7 @@ def _known_rows(connection: Connection, branches: Branches) -> frozenset[str]:
     return rows - unknown
 
 
-def _refuse_dependents(connection: Connection) -> None:
-    others = frozenset(row for row in _rows(connection) if not is_own(row))
+def _refuse_others(others: frozenset[str]) -> None:
     if others:
         raise MigrationRefused(
             f"The database also has {_shown(others)}, of extensions that are switched "

@@ -1,21 +1,27 @@
 """Builds the datasets service for a unit of work, in requests and jobs alike."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.parts import Parts
-from foretell.datasets.service import DatasetsService, People
+from foretell.datasets.reading import DatasetReader
+from foretell.datasets.service import DatasetsService
 from foretell.datasets.store import DatasetStore
 from foretell.jobs.composing import jobs_service
 
 
-def datasets_service(
-    parts: Parts, session: AsyncSession, people: People | None = None
-) -> DatasetsService:
+def datasets_parts(parts: Parts, session: AsyncSession) -> dict[str, Any]:
+    """What `DatasetsService` is made of, its statements in `session`."""
+    return {
+        "store": DatasetStore(session),
+        "jobs": jobs_service(parts, session),
+        "clock": parts.clock,
+        "cursors": parts.cursors,
+        "reader": parts.port(DatasetReader),
+    }
+
+
+def datasets_service(parts: Parts, session: AsyncSession) -> DatasetsService:
     """The service whose statements run in `session`."""
-    return DatasetsService(
-        DatasetStore(session),
-        jobs_service(parts, session),
-        parts.clock,
-        parts.cursors,
-        people,
-    )
+    return DatasetsService(**datasets_parts(parts, session))

@@ -6,17 +6,25 @@ from fastapi import Depends, Query
 
 from foretell.auth.dependencies import AuthServices
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
-from foretell.datasets.composing import datasets_service
+from foretell.datasets.composing import datasets_parts
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.imports import RequestDatasets
 from foretell.datasets.reading import DatasetReader
-from foretell.datasets.service import DatasetsService
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import MAX_VERSION
+from foretell.jobs.dependencies import Announce
 
 
-def get_datasets(state: State, session: Session, auth: AuthServices) -> DatasetsService:
+def get_datasets(
+    state: State, session: Session, auth: AuthServices, announce: Announce
+) -> RequestDatasets:
     """The datasets service in the request's unit of work."""
-    return datasets_service(state, session, auth.accounts.resolve_people)
+    return RequestDatasets(
+        state.port(DatasetImporter),
+        announce,
+        people=auth.accounts.resolve_people,
+        **datasets_parts(state, session),
+    )
 
 
 def get_importer(state: State) -> DatasetImporter:
@@ -27,7 +35,7 @@ def get_reader(state: State) -> DatasetReader:
     return state.port(DatasetReader)
 
 
-Datasets = Annotated[DatasetsService, Depends(get_datasets)]
+Datasets = Annotated[RequestDatasets, Depends(get_datasets)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
 Version = Annotated[

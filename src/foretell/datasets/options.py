@@ -24,8 +24,9 @@ class Options(BaseModel):
     """How to read a source file; what is not said is found out.
 
     `header` is true, false or the line (from 1) that holds the column names; cells
-    of a column in `types` that do not fit put their row among the rejects; `sheet` is
-    the name of a workbook's sheet, or its place from 0.
+    of a column in `types` that do not fit put their row among the rejects; a file
+    without the `required` columns is refused, whatever letter case it writes them in;
+    `sheet` is the name of a workbook's sheet, or its place from 0.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,6 +42,9 @@ class Options(BaseModel):
     nulls: list[str] | None = Field(None, max_length=100)
     date_format: dict[str, str] = Field(default_factory=dict, max_length=10_000)
     decimal: Literal[".", ","] | None = None
+    required: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+        default_factory=list, max_length=1_000
+    )
 
     @field_validator("delimiter", "quote")
     @classmethod

@@ -59,6 +59,9 @@ class RowsQuery:
     sort: Sequence[SortKey] = ()
 
 
+Derived = Mapping[str, TypedNode]
+"""Columns that are computed while reading, by name; they hide stored ones."""
+
 Position = Mapping[str, Any]
 """Where a page ends, as the engine wrote it: JSON-like, put into the cursor."""
 
@@ -96,12 +99,16 @@ class TableEngine(Protocol):
         """Where an unsorted, unfiltered page that skips `row` rows starts."""
         ...
 
-    def count(self, table: Table, where: TypedNode | None) -> int:
-        """Rows for which `where` is true."""
+    def count(
+        self, table: Table, where: TypedNode | None, derived: Derived | None = None
+    ) -> int:
+        """Rows for which `where` is true, over the derived columns too."""
         ...
 
-    def profile(self, table: Table, where: TypedNode | None) -> dict[str, Any]:
-        """Figures of each column (contract.md, fine print 12)."""
+    def profile(
+        self, table: Table, where: TypedNode | None, derived: Derived | None = None
+    ) -> dict[str, Any]:
+        """Figures of each column, derived ones in the place of those they replace."""
         ...
 
     def rejects(

@@ -12,8 +12,11 @@ from typing import Any
 from foretell.core.columns import Column
 from foretell.core.pagination import Cursors
 from foretell.datasets.errors import ColumnUnknown, ParameterInvalid
-from foretell.datasets.ports import Position, RowsQuery, SortKey
-from foretell.expressions.check import parse_condition
+from foretell.datasets.ports import Derived, Position, RowsQuery, SortKey
+from foretell.expressions.check import check, parse_condition
+from foretell.expressions.own import OwnFunctions
+from foretell.expressions.parser import parse
+from foretell.expressions.typed import TypedNode
 
 PURPOSE = "rows"
 MAX_SORT_KEYS = 8
@@ -37,7 +40,7 @@ class RowsRequest:
         state = [self.dataset_id, self.version, self.select, self.where, self.sort]
         return cursors.encode(PURPOSE, [*state, dict(position)])
 
-    def query(self, columns: Sequence[Column]) -> RowsQuery:
+    def query(self, columns: Sequence[Column], functions: OwnFunctions) -> RowsQuery:
         """Check every name and the condition against the columns of the version.
 
         Raises:
@@ -47,9 +50,45 @@ class RowsRequest:
         types = {column.name: column.type for column in columns}
         return RowsQuery(
             select=selected(self.select, list(types)),
-            where=parse_condition(self.where, types) if self.where else None,
+            where=parse_condition(self.where, types, functions) if self.where else None,
             sort=sort_keys(self.sort, list(types)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of a version, with columns that are computed while reading."""
+
+    where: TypedNode | None
+    derived: Derived
+
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[Column],
+        where: str | None,
+        derive: Mapping[str, str] | None = None,
+        *,
+        functions: OwnFunctions,
+    ) -> "Selection":
+        """Check the condition and the derived columns against those of a version.
+
+        Args:
+            functions: Those that extensions add to the language.
+            derive: Expression over the stored columns, by name. The condition sees
+                the derived columns in the place of those they replace.
+
+        Raises:
+            ExpressionInvalid: One of them does not fit the columns.
+        """
+        stored = {column.name: column.type for column in columns}
+        derived = {
+            name: check(parse(text), stored, functions)
+            for name, text in (derive or {}).items()
+        }
+        types = stored | {name: node.type for name, node in derived.items()}
+        condition = parse_condition(where, types, functions) if where else None
+        return cls(condition, derived)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import Column, ColumnType
 from foretell.datasets.ports import (
+    Derived,
     FileFormat,
     Part,
     Position,
@@ -25,6 +26,7 @@ from foretell.datasets.ports import (
     TableEngine,
 )
 from foretell.datasets.tables import DatasetVersion
+from foretell.expressions.own import OwnFunctions
 from foretell.expressions.typed import TypedNode
 
 T = TypeVar("T")
@@ -47,11 +49,16 @@ class DatasetReader:
     Args:
         load_engine: Imports the engine, which loads a data library; called once, at
             the first read, in a thread.
+        functions: Those that extensions add to the language of conditions.
     """
 
     def __init__(
-        self, blobs: BlobStore, load_engine: Callable[[], TableEngine]
+        self,
+        blobs: BlobStore,
+        load_engine: Callable[[], TableEngine],
+        functions: OwnFunctions,
     ) -> None:
+        self.functions = functions
         self._blobs = blobs
         self._load_engine = load_engine
         self._engine: TableEngine | None = None
@@ -87,22 +94,30 @@ class DatasetReader:
     async def start_at(self, row: int) -> Position | None:
         return await self._call(lambda engine: engine.start_at(row), is_heavy=False)
 
-    async def count(self, version: DatasetVersion, where: TypedNode | None) -> int:
+    async def count(
+        self,
+        version: DatasetVersion,
+        where: TypedNode | None,
+        derived: Derived | None = None,
+    ) -> int:
         """Rows for which `where` is true; all rows without reading any."""
         if where is None:
             return version.rows
         async with self._table(version) as table:
             return await self._call(
-                lambda engine: engine.count(table, where), is_heavy=True
+                lambda engine: engine.count(table, where, derived), is_heavy=True
             )
 
     async def profile(
-        self, version: DatasetVersion, where: TypedNode | None
+        self,
+        version: DatasetVersion,
+        where: TypedNode | None,
+        derived: Derived | None = None,
     ) -> dict[str, Any]:
         """Figures of each column."""
         async with self._table(version) as table:
             return await self._call(
-                lambda engine: engine.profile(table, where), is_heavy=True
+                lambda engine: engine.profile(table, where, derived), is_heavy=True
             )
 
     async def rejects(

@@ -24,7 +24,6 @@ from foretell.datasets.query import RowsRequest, Sent, request_of_cursor
 from foretell.datasets.reading import columns_of
 from foretell.datasets.schemas import CountRead, ProfileRead, RejectsRead, RowsRead
 from foretell.datasets.service import DatasetsService, DatasetView
-from foretell.expressions.check import parse_condition
 from foretell.http.dependencies import CurrentUser, Cursor, State
 from foretell.http.routing import requires, router
 
@@ -95,7 +94,7 @@ async def read_rows(
     row_format = _negotiated(request.headers.get("accept", ""))
     page = await reader.page(
         view.shown,
-        wanted.query(columns_of(view.shown)),
+        wanted.query(columns_of(view.shown), reader.functions),
         limit=limit,
         position=position,
         row_format=row_format,
@@ -110,15 +109,12 @@ async def count_rows(
     name: str,
     user: CurrentUser,
     datasets: Datasets,
-    reader: Reader,
     version: Version = None,
     where: Where = None,
 ) -> CountRead:
     """Count the rows for which a condition is true."""
-    view = await datasets.get(user, name, version)
-    types = {column.name: column.type for column in columns_of(view.shown)}
-    condition = parse_condition(where, types) if where else None
-    return CountRead(count=await reader.count(view.shown, condition), exact=True)
+    found = await datasets.count(user, name, version=version, where=where)
+    return CountRead(count=found, exact=True)
 
 
 @routes.get("/{name}/profile", response_model=ProfileRead, dependencies=[READ])
@@ -126,16 +122,12 @@ async def read_profile(
     name: str,
     user: CurrentUser,
     datasets: Datasets,
-    reader: Reader,
     version: Version = None,
     where: Where = None,
 ) -> ProfileRead:
     """Describe each column: nulls, distinct values, quantiles, histogram."""
-    view = await datasets.get(user, name, version)
-    types = {column.name: column.type for column in columns_of(view.shown)}
-    condition = parse_condition(where, types) if where else None
-    figures = await reader.profile(view.shown, condition)
-    return ProfileRead(dataset=name, version=view.version, **figures)
+    found = await datasets.profile(user, name, version=version, where=where)
+    return ProfileRead(**found)
 
 
 @routes.get("/{name}/rejects", response_model=RejectsRead, dependencies=[READ])
@@ -207,7 +199,7 @@ async def download_dataset(
     """Download rows as a file, streamed."""
     view = await datasets.get(user, name, version)
     wanted = RowsRequest(view.dataset.id, view.version, select, where)
-    query = wanted.query(columns_of(view.shown))
+    query = wanted.query(columns_of(view.shown), reader.functions)
     chunks = reader.download(view.shown, query, format)
     return _download(chunks, format, f"{name}-v{view.version}.{format}")
 

@@ -1,6 +1,6 @@
 """What can be done with datasets: one method a use case."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +19,8 @@ from foretell.datasets.errors import (
     DatasetVersionNotFound,
 )
 from foretell.datasets.options import Options
+from foretell.datasets.query import Selection
+from foretell.datasets.reading import DatasetReader, columns_of
 from foretell.datasets.store import DatasetStore, new_version
 from foretell.datasets.tables import Dataset, DatasetVersion
 from foretell.errors import Forbidden, PreconditionFailed
@@ -97,8 +99,10 @@ class DatasetsService:
         jobs: JobsService,
         clock: Clock,
         cursors: Cursors,
+        reader: DatasetReader,
         people: People | None = None,
     ) -> None:
+        self._reader = reader
         self._people = people
         self._store = store
         self._jobs = jobs
@@ -106,18 +110,74 @@ class DatasetsService:
         self._cursors = cursors
 
     async def create(
-        self, principal: Principal, name: str, source: SourceFile, options: Options
+        self,
+        principal: Principal,
+        name: str,
+        source: SourceFile,
+        options: Options,
+        *,
+        target: str | None = None,
     ) -> Job:
         """Reserve a name and start the import of its first version.
+
+        Args:
+            target: Path of what the caller is to get in the end; the dataset itself
+                by default.
 
         Raises:
             DatasetNameTaken: Another dataset, or a running import, has the name.
         """
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
         await self.reserve(principal, name)
-        job = await self._submit_import(principal, name, source, options, "replace")
+        job = await self._submit_import(
+            principal, name, source, options, "replace", target
+        )
         await self._hold(name, job)
         return job
+
+    async def count(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        version: int | None = None,
+        where: str | None = None,
+        derive: Mapping[str, str] | None = None,
+    ) -> int:
+        """Rows for which a condition is true.
+
+        Args:
+            derive: Columns to compute first, as expressions by name; the condition
+                sees them in the place of stored ones.
+        """
+        view = await self.get(principal, name, version)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
+        return await self._reader.count(view.shown, asked.where, asked.derived)
+
+    async def profile(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        version: int | None = None,
+        where: str | None = None,
+        derive: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Figures of each column: `{dataset, version, rows, columns}`."""
+        view = await self.get(principal, name, version)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
+        found = await self._reader.profile(view.shown, asked.where, asked.derived)
+        return {"dataset": name, "version": view.version, **found}
 
     async def add_version(
         self,
@@ -189,6 +249,13 @@ class DatasetsService:
         _ensure_allowed(principal, Scope.DATASETS_WRITE, name)
         ensure_may_write(view.dataset, principal)
         return view.dataset
+
+    async def get_or_reserve(self, principal: Principal, name: str) -> Dataset:
+        """The dataset that a job of the caller publishes into; made if there is none."""
+        try:
+            return await self.get_writable(principal, name)
+        except DatasetNotFound:
+            return await self.reserve(principal, name)
 
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int
@@ -318,6 +385,7 @@ class DatasetsService:
         source: SourceFile,
         options: Options,
         mode: Mode,
+        target: str | None = None,
     ) -> Job:
         dataset = await self._store.find_any(name)
         if dataset is None:
@@ -333,7 +401,7 @@ class DatasetsService:
             IMPORT_TASK,
             args,
             owner_id=principal.user_id,
-            target=f"/api/datasets/{name}",
+            target=target or f"/api/datasets/{name}",
         )
 
     async def _hold(self, name: str, job: Job) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Date,
+    DateTime,
     Double,
     Integer,
     LargeBinary,
@@ -52,6 +53,7 @@ from foretell.expressions.errors import NotInSql
 from foretell.expressions.patterns import ANY_CHARACTER, Piece, split_like
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -123,6 +125,8 @@ class _Compiler:
                 return self._column(node)
             case TypedCase():
                 return self._case(node)
+            case OwnCall():
+                raise _refused(node.name)
         form = _FORMS.get(node.operator)
         if form is None:
             raise _refused(node.operator)
@@ -252,6 +256,10 @@ class _Compiler:
         if self._dialect == "sqlite":
             glob = "*".join("".join(map(_glob, piece)) for piece in pieces)
             return text.op("GLOB", is_comparison=True)(literal(glob, Text))
+        if self._dialect in _MYSQL:
+            # Its index range for 'a%' starts at 'a' padded with blanks, so it would
+            # miss 'a' and a tab; a computed text has no index.
+            text = func.concat(text, "", type_=Text)
         pattern = "%".join("".join(map(_like, piece)) for piece in pieces)
         return text.like(literal(pattern, Text), escape=_ESCAPE)
 
@@ -363,7 +371,18 @@ class _Compiler:
             if self._dialect in _MYSQL:  # CAST AS DOUBLE is younger than many servers
                 return type_coerce(value + literal_column("0e0", Double), Double)
             return cast(value, Double)
+        if source.type is ColumnType.DATE:
+            return self._midnight(self.visit(source))
         raise _refused(f"a {source.type} beside a {node.type}")
+
+    def _midnight(self, day: Element) -> Element:
+        """The moment at which a day begins in UTC."""
+        if self._dialect == "sqlite":
+            text = type_coerce(day, String) + literal(" 00:00:00.000000", String)
+            return type_coerce(text, UtcDateTime)
+        if self._dialect == "postgresql":
+            return func.timezone("UTC", cast(day, DateTime), type_=UtcDateTime)
+        return func.timestamp(day, type_=UtcDateTime)
 
     # --- the rest ---------------------------------------------------------------
 

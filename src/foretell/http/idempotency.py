@@ -104,13 +104,15 @@ async def remember(request: Request, response: Response, session: AsyncSession) 
     location = response.headers.get("location")
     if claim is None or claim.fingerprint is None or location is None:
         return
+    # The injected response has a status only where the route chose one.
+    declared = getattr(request.scope.get("route"), "status_code", None)
     now = state(request).clock.now()
     claim.stored = True
     await store.add(
         session,
         claim.id,
         fingerprint=claim.fingerprint,
-        status=response.status_code or 201,
+        status=response.status_code or declared or 201,
         location=location,
         now=now,
         expires_at=now + KEEP,

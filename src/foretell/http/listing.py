@@ -1,10 +1,12 @@
 """Lists: the page and its `Link` header."""
 
 import urllib.parse
+from collections.abc import Mapping
 from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from foretell.core.pagination import Page
 
@@ -21,7 +23,15 @@ def page_response(request: Request, response: Response, page: Page[T]) -> Page[T
 def next_link(request: Request, cursor: str) -> str:
     """Path and query of the same list from `cursor` on."""
     kept = {k: v for k, v in request.query_params.items() if k != "cursor"}
-    query = urllib.parse.urlencode({**kept, "cursor": cursor})
-    root, path = request.scope.get("root_path", ""), request.scope["path"]
+    return page_base(request.scope, kept) + cursor
+
+
+def page_base(scope: Scope, kept: Mapping[str, str]) -> str:
+    """Path and query of a list up to its cursor; `kept` are its other parameters.
+
+    What a cursor is made of needs no escape.
+    """
+    root, path = scope.get("root_path", ""), scope["path"]
     full = path if path.startswith(root) else root + path
-    return f"{urllib.parse.quote(full)}?{query}"
+    query = urllib.parse.urlencode(kept) + "&" if kept else ""
+    return f"{urllib.parse.quote(full)}?{query}cursor="

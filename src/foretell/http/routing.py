@@ -48,8 +48,16 @@ class Requirement(_Declaration):
 
 
 class _BodyLimit(_Declaration):
-    def __init__(self, limit: int | str) -> None:
+    def __init__(
+        self, limit: int | str, document: dict[str, Any] | None = None
+    ) -> None:
         self.limit = limit
+        self.document = document or {}
+
+
+class _Patience(_Declaration):
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
 
 
 def requires(*scopes: str) -> params.Depends:
@@ -70,6 +78,44 @@ def body_limit(limit: int | str) -> params.Depends:
     return params.Depends(_BodyLimit(limit))
 
 
+takes_file = params.Depends(
+    _BodyLimit(
+        "max_upload_bytes",
+        {
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["file"],
+                            "properties": {
+                                "file": {"type": "string", "format": "binary"}
+                            },
+                        }
+                    },
+                    "application/octet-stream": {
+                        "schema": {"type": "string", "format": "binary"}
+                    },
+                },
+            }
+        },
+    )
+)
+"""Declares that the body is a file, in a form or alone; `MAX_UPLOAD_BYTES` holds. The
+route gets it as `TableFile`."""
+
+
+def answers_finished(seconds: int) -> params.Depends:
+    """Declare that the route waits for its job, at most so long, where the caller
+    does not say `Prefer: wait`.
+
+    The route answers 202 with `Location` of the job, as `accepted` does; the caller
+    gets, with 200, what a GET of the job's target gives.
+    """
+    return params.Depends(_Patience(seconds))
+
+
 def router(prefix: str = "", *, tags: Sequence[str] = ()) -> APIRouter:
     """A router whose routes check scopes before they read bodies."""
     return APIRouter(prefix=prefix, tags=list(tags), route_class=ScopedRoute)
@@ -85,8 +131,12 @@ class ScopedRoute(APIRoute):
         )
         limits = [d.limit for d in declared if isinstance(d, _BodyLimit)]
         self.body_limit: int | str = limits[0] if limits else DEFAULT_BODY_BYTES
-        kwargs["openapi_extra"] = security_of(self.requirement) | (
-            kwargs.get("openapi_extra") or {}
+        self.patience = sum(d.seconds for d in declared if isinstance(d, _Patience))
+        documents = [d.document for d in declared if isinstance(d, _BodyLimit)]
+        kwargs["openapi_extra"] = (
+            security_of(self.requirement)
+            | (documents[0] if documents else {})
+            | (kwargs.get("openapi_extra") or {})
         )
         super().__init__(path, endpoint, **kwargs)
 
@@ -113,7 +163,8 @@ class ScopedRoute(APIRoute):
             limit_body(request, self._limit_of(request))
             if request.method != "POST":
                 return await inner(request)
-            return await waiting.finish(request, await idempotency.once(request, inner))
+            answered = await idempotency.once(request, inner)
+            return await waiting.finish(request, answered, patience=self.patience)
 
         return handle
 

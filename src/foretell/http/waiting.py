@@ -18,10 +18,18 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6})\s*(?:$|[,;])")
 _JOB = re.compile(r"/api/jobs/([^/?]+)$")
 
 
-async def finish(request: Request, response: Response) -> Response:
-    """Wait for the job of a 202 answer when the caller prefers to."""
+async def finish(
+    request: Request, response: Response, *, patience: int = 0
+) -> Response:
+    """Wait for the job of a 202 answer when the caller prefers to.
+
+    Args:
+        patience: Seconds to wait where the caller does not say; the answer is then
+            what the route makes, with 200, and not something created.
+    """
     waiter = state(request).waiter
-    seconds = _preferred_wait(request)
+    preferred = _preferred_wait(request)
+    seconds = patience if preferred is None else preferred
     job = _JOB.search(response.headers.get("location", ""))
     if response.status_code != 202 or waiter is None or seconds == 0 or job is None:
         return response
@@ -29,7 +37,10 @@ async def finish(request: Request, response: Response) -> Response:
     if outcome is None:
         return response
     finished = await _answer(request, response.headers["location"], outcome)
-    finished.headers["Preference-Applied"] = f"wait={seconds}"
+    if patience and finished.status_code == 201:
+        finished.status_code = 200
+    if preferred is not None:
+        finished.headers["Preference-Applied"] = f"wait={seconds}"
     return finished
 
 
@@ -56,6 +67,6 @@ async def _answer(request: Request, job: str, outcome: Outcome) -> Response:
     return answer
 
 
-def _preferred_wait(request: Request) -> int:
+def _preferred_wait(request: Request) -> int | None:
     found = _WAIT.search(request.headers.get("prefer", "").lower())
-    return min(int(found.group(1)), MAX_WAIT_SECONDS) if found else 0
+    return min(int(found.group(1)), MAX_WAIT_SECONDS) if found else None

@@ -1,5 +1,6 @@
 """Builds the jobs service of one request."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -14,10 +15,8 @@ from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.watcher import Watcher
 
 
-def get_jobs(
-    state: State, session: Session, request: Request, response: Response
-) -> RequestJobs:
-    """Jobs in the request's own transaction."""
+def get_announcer(request: Request, response: Response) -> Callable[[str], None]:
+    """Says in the answer of a route that answers 202 which job it started."""
 
     def announce(job_id: str) -> None:
         # The injected response: what it holds is remembered for Idempotency-Key.
@@ -25,6 +24,16 @@ def get_jobs(
             root_path = request.scope.get("root_path", "")
             response.headers.setdefault("Location", f"{root_path}/api/jobs/{job_id}")
 
+    return announce
+
+
+Announce = Annotated[Callable[[str], None], Depends(get_announcer)]
+
+
+def get_jobs(
+    state: State, session: Session, request: Request, announce: Announce
+) -> RequestJobs:
+    """Jobs in the request's own transaction."""
     return RequestJobs(
         session,
         principal=getattr(request.state, "principal", None),

@@ -64,8 +64,7 @@ class Doorbell:
     def __init__(self, folder: Path | None, audience: Audience) -> None:
         self._folder = folder
         self._prefix = f"{audience}-"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._opened: socket.socket | None = None
         self._addresses: set[str] = set()
         self._listed = float("-inf")
 
@@ -74,7 +73,7 @@ class Doorbell:
             return
         for address in self._current():
             try:
-                self._socket.sendto(b"!", address)
+                self._socket().sendto(b"!", address)
             except BlockingIOError:
                 continue  # a full socket has a wake-up waiting already
             except OSError:
@@ -89,8 +88,17 @@ class Doorbell:
                 self._addresses = set(found)
         return list(self._addresses)
 
+    def _socket(self) -> socket.socket:
+        # At the first ring: an application that is composed and never served, such as
+        # one whose document is printed, has nothing to close.
+        if self._opened is None:
+            self._opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._opened.setblocking(False)
+        return self._opened
+
     def close(self) -> None:
-        self._socket.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
 class Listener:

@@ -14,9 +14,8 @@ from foretell.datasets.errors import (
     DatasetNotFound,
     DatasetVersionNotFound,
 )
-from foretell.datasets.service import DatasetsService, DatasetView
+from foretell.datasets.service import DatasetView
 from foretell.datasets.store import DatasetStore
-from foretell.datasets.tables import Dataset
 from foretell.jobs.context import JobContext
 from foretell.jobs.registry import TaskRegistry
 from foretell.models.errors import ModelNotFound, ModelVersionNotFound
@@ -101,7 +100,7 @@ async def predict_batch(job: JobContext, args: BatchArgs) -> dict[str, Any]:
     try:
         async with job.session() as session:
             service = datasets_service(parts, session)
-            dataset = await _target(service, job.principal, args.output)
+            dataset = await service.get_or_reserve(job.principal, args.output)
             contents = await scorer.keep(
                 scored,
                 f"datasets/{dataset.id}/{job.job_id}/{new_id()}/",
@@ -128,14 +127,6 @@ async def _version(
     if version is None:
         raise ModelVersionNotFound(args.model, args.version)
     return version
-
-
-async def _target(service: DatasetsService, principal: Principal, name: str) -> Dataset:
-    """The dataset that gets the version; made when there is none."""
-    try:
-        return await service.get_writable(principal, name)
-    except DatasetNotFound:
-        return await service.reserve(principal, name)
 
 
 def _lineage(

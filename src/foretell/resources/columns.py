@@ -58,6 +58,14 @@ COLUMN_TYPES: Mapping[Kind, ColumnType] = {
 }
 """How the expression language sees a kind."""
 
+_TO_JSON: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.DECIMAL: lambda value: format(value, "f"),
+    # SQLite gives what it has just written back as it came: 3 for 3.0.
+    Kind.FLOAT: float,
+    # A driver's own UUID is not known to the JSON writer.
+    Kind.UUID: str,
+}
+
 # The first that fits: an enum is a string to SQLAlchemy, a float a number.
 _KINDS: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
     (Boolean, Kind.BOOLEAN),
@@ -123,18 +131,11 @@ class ResourceColumn:
     def to_json(self) -> Callable[[Any], Any] | None:
         """Turns a value that is not null into what the JSON writer takes; `None`
         where it takes it as it is (moments in UTC, dates and times too)."""
-        if self.kind is Kind.DECIMAL:
-            return _decimal_text
-        # A driver's own UUID is not known to it.
-        return str if self.kind is Kind.UUID else None
+        return _TO_JSON.get(self.kind)
 
     def make_default(self) -> Any:
         """The value of a row that leaves the column out."""
         return self.default() if callable(self.default) else self.default
-
-
-def _decimal_text(value: Any) -> str:
-    return format(value, "f")
 
 
 def column_of(name: str, column: Column[Any]) -> ResourceColumn:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from foretell.auth.dependencies import get_audit, get_caller
 from foretell.http.dependencies import Session, State
-from foretell.jobs.composing import jobs_service
+from foretell.jobs.dependencies import Jobs
 from foretell.resources.access import Access
 from foretell.resources.description import ResourceDescription
 from foretell.resources.service import ResourceService
@@ -17,14 +17,14 @@ def service_of(description: ResourceDescription) -> Callable[..., Any]:
     """The dependency that gives a request the service of one resource."""
 
     def get_service(
-        request: Request, state: State, session: Session
+        request: Request, state: State, session: Session, jobs: Jobs
     ) -> ResourceService:
         return ResourceService(
             Access(description, get_caller(request)),
             session,
             clock=state.clock,
             cursors=state.cursors,
-            jobs=jobs_service(state, session),
+            jobs=jobs,
             audit=get_audit(request, session) if description.audit else None,
         )
 

@@ -74,6 +74,7 @@ def describe(
         bulk=schemas.bulk_schema(f"{title}Bulk", made),
         page=schemas.list_schema(f"{title}List", shown),
         creates_by_model=create is not None,
+        updates_by_model=update is not None,
         renders_by_model=read is not None,
         owned=owned,
         readable_by=readable_by or ("owner" if owned and not public else "everyone"),

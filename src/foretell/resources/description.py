@@ -33,6 +33,7 @@ class ResourceDescription:
         prefix: What the address starts with, `/api`.
         columns: All columns of the table, hidden ones too.
         create, update, read: Schemas of bodies, derived or the user's own.
+        creates_by_model, updates_by_model: Bodies come by the user's own schema.
         renders_by_model: Rows go out through the user's own `read`.
         readable_by: Of an owned resource: whether others may read a row.
         public: `("read",)` when nobody needs to sign in for a GET.
@@ -51,6 +52,7 @@ class ResourceDescription:
     bulk: type[BaseModel]
     page: type[BaseModel]
     creates_by_model: bool
+    updates_by_model: bool
     renders_by_model: bool
     owned: bool
     readable_by: Readers
@@ -145,3 +147,12 @@ def description_of(model: type[Resource]) -> ResourceDescription:
     if found is None:
         raise ResourceDeclarationError(f"{model.__name__} is not registered")
     return found
+
+
+def find_description(plural: str) -> ResourceDescription | None:
+    """The registered resource of that name in addresses."""
+    for mapper in Resource.registry.mappers:
+        found: ResourceDescription | None = mapper.class_.__dict__.get("__resource__")
+        if found is not None and found.plural == plural:
+            return found
+    return None

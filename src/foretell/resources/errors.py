@@ -9,6 +9,15 @@ class ResourceDeclarationError(TypeError):
     """A model cannot become a resource; raised when it is declared, never later."""
 
 
+class ResourceUnknown(NotFound):
+    """No resource of that name is served here."""
+
+    slug = "resource-unknown"
+
+    def __init__(self, plural: str) -> None:
+        super().__init__(f"There is no resource {plural[:80]!r}.", resource=plural)
+
+
 class RowNotFound(NotFound):
     """No row of that key that the caller may see."""
 

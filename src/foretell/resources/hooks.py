@@ -15,7 +15,7 @@ from foretell.core.principal import Principal
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from foretell.jobs.service import JobsService
+    from foretell.jobs.enqueueing import RequestJobs
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Change:
 
     session: "AsyncSession"
     principal: Principal | None
-    jobs: "JobsService"
+    jobs: "RequestJobs"
     values: dict[str, Any]
     row: Mapping[str, Any] | None = None
     body: BaseModel | None = None

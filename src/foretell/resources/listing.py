@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +72,7 @@ class Sent:
     filters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@lru_cache(1_000)
 def order_of(description: ResourceDescription, sort: str | None) -> tuple[SortKey, ...]:
     """The sort keys; the primary key is always the last.
 

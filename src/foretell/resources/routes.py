@@ -6,8 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from foretell.core.principal import Scope
+from foretell.http.dependencies import CurrentUser
 from foretell.http.listing import next_link
 from foretell.http.routing import public, requires, router
+from foretell.jobs.dependencies import Jobs
+from foretell.jobs.schemas import JobRead
+from foretell.jobs.tables import Job
 from foretell.resources.addresses import bulk_location, row_location
 from foretell.resources.columns import ResourceColumn
 from foretell.resources.dependencies import service_of
@@ -16,8 +21,9 @@ from foretell.resources.etags import body_etag, is_known, nested_etag, row_etag
 from foretell.resources.listing import Sent
 from foretell.resources.parameters import Parameters, query_schema
 from foretell.resources.rows import to_bytes
-from foretell.resources.schemas import value_type
+from foretell.resources.schemas import SnapshotCreate, value_type
 from foretell.resources.service import ResourcePage, ResourceService, Shown
+from foretell.resources.tasks import SNAPSHOT_TASK
 
 JSON = "application/json"
 IfMatch = Annotated[
@@ -36,10 +42,8 @@ Endpoint = Callable[..., Coroutine[Any, Any, Response]]
 def resource_router(description: ResourceDescription) -> APIRouter:
     """The routes of a resource, to be included in an application."""
     routes = router(description.address, tags=list(description.tags))
-    read_scope: Any = description.read_scope
-    write_scope: Any = description.write_scope
-    reading = public if description.is_public else requires(read_scope)
-    writing = requires(write_scope)
+    reading = public if description.is_public else requires(description.read_scope)
+    writing = requires(description.write_scope)
     title = description.model.__name__
     for method, path, endpoint, options in (
         ("GET", "", _list(description), {"response_model": description.page}),
@@ -58,6 +62,16 @@ def resource_router(description: ResourceDescription) -> APIRouter:
             dependencies=[reading if method == "GET" else writing],
             **options,
         )
+    routes.add_api_route(
+        "/snapshot",
+        _snapshot(description),
+        methods=["POST"],
+        name=f"snapshot_{title}".lower(),
+        summary=f"Copy into a dataset: {title}",
+        dependencies=[requires(description.read_scope, Scope.DATASETS_WRITE)],
+        status_code=202,
+        response_model=JobRead,
+    )
     return routes
 
 
@@ -165,6 +179,24 @@ def _delete(description: ResourceDescription) -> Endpoint:
         return Response(status_code=204)
 
     return _typed(delete_row, description, id=_key_type(description.key))
+
+
+def _snapshot(description: ResourceDescription) -> Callable[..., Any]:
+    async def take_snapshot(
+        request: Request,
+        response: Response,
+        body: SnapshotCreate,
+        user: CurrentUser,
+        jobs: Jobs,
+    ) -> Job:
+        """Copy the rows that the caller may see into a new version of a dataset."""
+        args = {"resource": description.plural, **body.model_dump()}
+        target = f"/api/datasets/{body.dataset}"
+        job = await jobs.request(user, SNAPSHOT_TASK, args, target=target)
+        response.headers["Location"] = f"{_root(request)}/api/jobs/{job.id}"
+        return job
+
+    return take_snapshot
 
 
 def _typed(

@@ -20,7 +20,7 @@ from pydantic import (
     create_model,
 )
 
-from foretell.http.schemas import Body, Moment, Reading, Storable
+from foretell.http.schemas import Body, Moment, Name, Reading, Storable
 from foretell.jobs.registry import unstorable
 from foretell.resources.columns import Kind, ResourceColumn
 
@@ -235,3 +235,10 @@ def _model(
 def _is_reserved(name: str) -> bool:
     # Pydantic keeps these for itself.
     return name.startswith(("_", "model_")) or hasattr(BaseModel, name)
+
+
+class SnapshotCreate(Body):
+    """Where a snapshot goes, and of which rows."""
+
+    dataset: Name
+    where: Annotated[str | None, Field(max_length=2_000)] = None

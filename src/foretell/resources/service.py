@@ -11,7 +11,6 @@ from foretell.auth.ownership import NotYours
 from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors
 from foretell.errors import ForetellError, PreconditionFailed
-from foretell.jobs.service import JobsService
 from foretell.resources.access import Access
 from foretell.resources.errors import RowNotFound
 from foretell.resources.etags import wanted_versions
@@ -25,6 +24,8 @@ from foretell.resources.writing import UPDATED, VERSION, completed, new_keys, va
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
+
+    from foretell.jobs.enqueueing import RequestJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class ResourceService:
         *,
         clock: Clock,
         cursors: Cursors,
-        jobs: JobsService,
+        jobs: "RequestJobs",
         audit: Audit | None = None,
     ) -> None:
         self._access = access

@@ -174,7 +174,8 @@ class ResourceStore:
             visible = select(relation.target.key.column).where(condition)
             key = statement.selected_columns[relation.target.key.column.name]
             statement = statement.where(key.in_(visible))
-        parameters = {"keys": keys} | ({} if owner is None else {"owner": owner})
+        parameters: dict[str, Any] = {"keys": _padded(keys)}
+        parameters |= {} if owner is None else {"owner": owner}
         found: dict[Any, list[Row]] = {}
         for values in await self._session.execute(statement, parameters):
             found.setdefault(values[-1], []).append(target.row(values))
@@ -213,6 +214,15 @@ class ResourceStore:
         if self._condition is None:
             return statement
         return statement.where(self._condition)
+
+
+def _padded(keys: Sequence[Any]) -> list[Any]:
+    """`keys`, the last one repeated up to a power of two.
+
+    Each number of keys is a statement of its own to a database; so there are few.
+    """
+    size = 1 << (len(keys) - 1).bit_length()
+    return [*keys, *[keys[-1]] * (size - len(keys))]
 
 
 def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:

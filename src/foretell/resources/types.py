@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Time,
     TypeDecorator,
+    Uuid,
 )
 from sqlalchemy.dialects.mysql import LONGTEXT, TIME
 from sqlalchemy.types import TypeEngine
@@ -80,6 +81,11 @@ def _portable(type_: TypeEngine[Any]) -> TypeEngine[Any]:
             return UtcDateTime()
         case Time():
             return Time().with_variant(TIME(fsp=6), *_MYSQL)
+        case Uuid(native_uuid=True):
+            # MariaDB's own type does not sort by the digits.
+            as_uuid: Any = type_.as_uuid
+            digits = Uuid(as_uuid=as_uuid, native_uuid=False)
+            return type_.with_variant(digits, *_MYSQL)
         case JSON():
             return JSON(none_as_null=True)
         case String():

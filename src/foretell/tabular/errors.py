@@ -1,5 +1,7 @@
 """Refusals of a whole file: what no row-by-row reject could express."""
 
+from collections.abc import Sequence
+
 from foretell.errors import Invalid, TooLarge, UnsupportedFormat
 
 
@@ -88,6 +90,20 @@ class HeaderWidth(Invalid):
             " Correct the header, or import with the option header: false.",
             names=names,
             cells=cells,
+        )
+
+
+class ColumnsMissing(Invalid):
+    """The table lacks columns that the caller says it must have."""
+
+    slug = "columns-missing"
+
+    def __init__(self, missing: Sequence[str], found: Sequence[str]) -> None:
+        super().__init__(
+            f"Columns are missing: {', '.join(missing)}."
+            f" The file has: {', '.join(found[:50])}.",
+            missing=list(missing),
+            found=list(found[:50]),
         )
 
 

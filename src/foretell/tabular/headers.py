@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from foretell.tabular.cell_patterns import cell_class
+from foretell.tabular.errors import ColumnsMissing
 
 _LONGEST_NAME = 1000  # what is longer is no name but a damaged header
 _MOSTLY = 0.8
@@ -87,3 +88,23 @@ def column_names(header: Sequence[str]) -> list[str]:
         used.add(unique)
         names.append(unique)
     return names
+
+
+def with_required(names: Sequence[str], required: Sequence[str]) -> list[str]:
+    """Return `names` with the required ones spelled as the caller spells them.
+
+    Whoever needs `email` is served by `Email` too: where no column has the very name,
+    one that differs in letter case alone takes it.
+
+    Raises:
+        ColumnsMissing: Names are required that no column has.
+    """
+    found = {name: name for name in names if name in required}
+    for name in required:
+        same = [n for n in names if n.casefold() == name.casefold()]
+        if name not in found and same:
+            found[same[0]] = name
+    missing = [name for name in required if name not in found.values()]
+    if missing:
+        raise ColumnsMissing(missing, names)
+    return [found.get(name, name) for name in names]

@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 
 from foretell.tabular.cell_patterns import cell_class
 from foretell.tabular.errors import BadOption, EmptyFile, HeaderWidth, TooManyColumns
-from foretell.tabular.headers import column_names, is_header, looks_like_header
+from foretell.tabular.headers import (
+    column_names,
+    is_header,
+    looks_like_header,
+    with_required,
+)
 from foretell.tabular.lenient import Dialect
 from foretell.tabular.messages import Finding, ImportOptions
 from foretell.tabular.records import RecordShape
@@ -62,6 +67,7 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         HeaderWidth: Header and rows do not belong together.
         TooManyColumns: The table is wider than allowed.
         BadOption: An option cannot be followed.
+        ColumnsMissing: A required column is not there.
     """
     dialect = _find_dialect(sample, options)
     rows = sample_rows(sample.head, dialect, first_line=sample.skipped + 1)
@@ -73,7 +79,7 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
     data = rows[header.index + header.is_present :]
     if header.width > max_columns:
         raise TooManyColumns(max_columns)
-    names = _names(names_row, header)
+    names = with_required(_names(names_row, header), options.required)
     offset, line = _data_start(sample, rows, header)
     return Layout(
         dialect=dialect,
@@ -270,7 +276,7 @@ def find_header(
     if options.header is not None and options.header is not True:
         return _header_on_line(rows, later, options.header)
     index = _table_start(rows, later)
-    if options.header is True:
+    if options.header is True or options.required:
         return _fit(rows, later, index)
     cells = [row.cells for row in rows[index + 1 :][:_HEADER_ROWS] if row.cells]
     first = rows[index]

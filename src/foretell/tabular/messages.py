@@ -29,6 +29,8 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         nulls: Cells that mean "no value" in every column, beside the empty cell.
         date_format: strftime format by column.
         decimal: The decimal mark, `.` or `,`.
+        required: Columns that must be there. One that is spelled in other letter case
+            gets the name as it stands here.
     """
 
     format: str | None = None
@@ -42,6 +44,7 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     nulls: list[str] | None = None
     date_format: dict[str, str] = {}
     decimal: str | None = None
+    required: list[str] = []
 
 
 class ImportLimits(msgspec.Struct, kw_only=True):

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from foretell.tabular.arrow_cells import Batch, CellReader, plain_batch
 from foretell.tabular.errors import DamagedFile, InflatedTooLarge, TooManyColumns
 from foretell.tabular.forced_columns import ForcedColumns, TypedCells
-from foretell.tabular.headers import column_names
+from foretell.tabular.headers import column_names, with_required
 from foretell.tabular.messages import (
     ImportRequest,
     ImportResult,
@@ -86,7 +86,9 @@ class _Import:
         schema = file.schema_arrow
         if len(schema) > request.limits.columns:
             raise TooManyColumns(request.limits.columns)
-        self._names = column_names(schema.names)
+        self._names = with_required(
+            column_names(schema.names), request.options.required
+        )
         types = [
             stored_type(name, field.type)
             for name, field in zip(self._names, schema, strict=True)

@@ -50,13 +50,15 @@ def stored_type(column: str, type_: pa.DataType, depth: int = 0) -> pa.DataType:
     if isinstance(type_, pa.UuidType) and depth == 0:
         return pa.large_string()
     if isinstance(type_, pa.BaseExtensionType):
-        return stored_type(column, type_.storage_type, depth + 1)
+        return stored_type(column, type_.storage_type, depth)
     if pa.types.is_dictionary(type_):
-        return stored_type(column, type_.value_type, depth + 1)
+        return stored_type(column, type_.value_type, depth)
     if pa.types.is_struct(type_) or _is_list(type_) or pa.types.is_map(type_):
         return _nested(column, type_, depth + 1)
     for test, stored in _PLAIN:
         if test(type_):
+            if depth and stored == pa.large_binary():
+                break  # no JSON writer at hand takes bytes inside of a list
             return stored
     raise ColumnUnsupported(column, str(type_))
 

@@ -7,7 +7,7 @@ larger than memory can still be profiled. NaN and infinite values are left out o
 statistics and counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from foretell.core.columns import ColumnType
 from foretell.tabular.reading import count
-from foretell.tabular.stored import Parts, exactly, schema_of
+from foretell.tabular.stored import Parts, exactly
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BINS = 30
@@ -78,14 +78,21 @@ class Profile(msgspec.Struct, kw_only=True):
     columns: list[ColumnProfile]
 
 
-def profile(parts: Parts, where: pl.Expr | None = None) -> Profile:
-    """Compute the statistics of every column over the matching rows."""
-    scan = pl.scan_parquet([part.path for part in parts])
+def profile(
+    parts: Parts, where: pl.Expr | None = None, derived: Sequence[pl.Expr] = ()
+) -> Profile:
+    """Compute the statistics of every column over the matching rows.
+
+    Args:
+        derived: Columns to compute first, described like stored ones.
+    """
+    scan = pl.scan_parquet([part.path for part in parts]).with_columns(derived)
     scan = scan if where is None else scan.filter(where)
     columns = [
-        _profile_column(scan, name, dtype) for name, dtype in schema_of(parts).items()
+        _profile_column(scan, name, dtype)
+        for name, dtype in scan.collect_schema().items()
     ]
-    return Profile(rows=count(parts, where).count, columns=columns)
+    return Profile(rows=count(parts, where, derived).count, columns=columns)
 
 
 def column_type(dtype: pl.DataType) -> ColumnType:

@@ -268,9 +268,17 @@ def _json_value(value: Any) -> Any:
 
 
 def count(
-    parts: Parts, where: pl.Expr | None = None, *, seconds: float | None = None
+    parts: Parts,
+    where: pl.Expr | None = None,
+    derived: Sequence[pl.Expr] = (),
+    *,
+    seconds: float | None = None,
 ) -> Count:
-    """Count rows, the matching ones with `where`; stop when the time is over."""
+    """Count rows, the matching ones with `where`; stop when the time is over.
+
+    Args:
+        derived: Columns to compute first, for `where` to look at.
+    """
     if where is None:
         return Count(row_count(parts), exact=True)
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -280,5 +288,6 @@ def count(
             if deadline is not None and time.monotonic() > deadline:
                 return Count(found, exact=False)
             scan = pl.scan_parquet(part.path).slice(start, _COUNT_STEP)
+            scan = scan.with_columns(derived)
             found += int(scan.filter(where).select(pl.len()).collect().item())
     return Count(found, exact=True)

@@ -10,7 +10,7 @@ import polars as pl
 from foretell.tabular.cell_patterns import NULL_TOKENS
 from foretell.tabular.errors import EmptyFile, TooManyColumns
 from foretell.tabular.forced_columns import ForcedColumns, TypedCells
-from foretell.tabular.headers import column_names
+from foretell.tabular.headers import column_names, with_required
 from foretell.tabular.layout import preamble
 from foretell.tabular.messages import (
     Finding,
@@ -105,7 +105,7 @@ class SheetTable:
         self._header = line if is_header else False
         self._header_row = cells if is_header else []
         texts = [cell_text(cell) if is_header else "" for cell in cells]
-        self._names = column_names(texts)
+        self._names = with_required(column_names(texts), self._options.required)
         nulls = self._options.nulls
         tokens = NULL_TOKENS if nulls is None else _NAN
         given = [text for text in nulls or () if text]

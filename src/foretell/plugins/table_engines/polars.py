@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from foretell.datasets.ports import (
+    Derived,
     FileFormat,
     Position,
     RowFormat,
@@ -70,11 +71,16 @@ class PolarsEngine:
     def start_at(self, row: int) -> Position | None:
         return {"values": [], "row": row - 1} if row else None
 
-    def count(self, table: Table, where: TypedNode | None) -> int:
-        return reading.count(_parts(table), _condition(where)).count
+    def count(
+        self, table: Table, where: TypedNode | None, derived: Derived | None = None
+    ) -> int:
+        columns = _columns(derived)
+        return reading.count(_parts(table), _condition(where), columns).count
 
-    def profile(self, table: Table, where: TypedNode | None) -> dict[str, Any]:
-        found = profile(_parts(table), _condition(where))
+    def profile(
+        self, table: Table, where: TypedNode | None, derived: Derived | None = None
+    ) -> dict[str, Any]:
+        found = profile(_parts(table), _condition(where), _columns(derived))
         figures: dict[str, Any] = msgspec.to_builtins(found)
         return figures
 
@@ -109,6 +115,10 @@ def _parts(table: Table) -> list[StoredPart]:
 
 def _condition(where: TypedNode | None) -> pl.Expr | None:
     return None if where is None else to_polars(where)
+
+
+def _columns(derived: Derived | None) -> list[pl.Expr]:
+    return [to_polars(node).alias(name) for name, node in (derived or {}).items()]
 
 
 def _stored(position: reading.Position | None, *, backwards: bool) -> Position | None:

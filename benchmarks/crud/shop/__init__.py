@@ -1,0 +1,1 @@
+"""Foretell's own contender: an Extension with two resources."""

@@ -1,0 +1,1 @@
+"""`make versus`: the plain patterns and Foretell, asked the same things."""

@@ -1,0 +1,1 @@
+"""Sign-up, log-in, CSV upload, background mail and prediction, on Foretell."""

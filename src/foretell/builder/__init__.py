@@ -1,0 +1,1 @@
+"""Writes projects and parts of them: works on files and knows no server."""

@@ -1,0 +1,35 @@
+"""What the fast path sends."""
+
+from typing import Any
+
+from starlette.types import Send
+
+Headers = list[tuple[bytes, bytes]]
+_JSON = (b"content-type", b"application/json")
+_VARY = (b"vary", b"Accept-Encoding")
+COMPRESSED_FROM = 1024
+"""Bytes from which the edge compresses the answers of routes."""
+
+
+class Answer:
+    """Status, headers and body; headers as the routes have them."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, **headers: str) -> None:
+        self.status = status
+        self.body = body
+        self.headers: Headers = [
+            (name.encode(), value.encode("latin-1")) for name, value in headers.items()
+        ]
+
+    async def send(self, send: Send) -> None:
+        headers: Any = self.headers
+        if self.status not in (204, 304):
+            size = len(self.body)
+            headers = [*headers, _JSON, (b"content-length", str(size).encode())]
+            if size >= COMPRESSED_FROM:
+                headers.append(_VARY)
+        start = {"type": "http.response.start", "status": self.status}
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})

@@ -1,0 +1,163 @@
+"""Many objects of every kind, made from one real one of each by copying its row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from sqlalchemy import insert, select
+
+from foretell.auth.tables import (
+    ApiKey,
+    AuditEntry,
+    BrowserSession,
+    RefreshFamily,
+    User,
+)
+from foretell.core.db import Database
+from foretell.core.ids import new_id
+from foretell.datasets.tables import Dataset, DatasetVersion
+from foretell.jobs.tables import Job, JobAttempt
+from foretell.models.tables import Model, ModelAlias, ModelAliasMove, ModelVersion
+from foretell.testing.draining import drain
+from foretell.testing.people import PASSWORD
+from tests.acceptance.conftest import estimators
+from tests.models.application import dump
+
+EMAIL = "admin@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """The real objects: names and ids that routes take."""
+
+    dataset: str
+    model: str
+    job: str
+    user: str
+    key: str
+
+
+async def make_originals(
+    app: FastAPI, client: httpx2.AsyncClient, rows: int
+) -> Originals:
+    """Import a file of `rows` rows, publish a model, and sign in by every door."""
+    dataset, model = f"rows-{rows}", f"model-{rows}"
+    lines = "".join(f"{n},name {n}\n" for n in range(rows))
+    made = await client.post(
+        f"/api/datasets?name={dataset}", content=f"id,name\n{lines}bad\n".encode()
+    )
+    assert made.status_code == 202, made.text
+    price = dump(estimators()["price"])
+    uploaded = await client.post(
+        f"/api/models/{model}/versions", files={"artifact": ("model.joblib", price)}
+    )
+    assert uploaded.status_code == 202, uploaded.text
+    await drain(app.state.foretell)
+    alias = await client.put(
+        f"/api/models/{model}/aliases/champion", json={"version": 1}
+    )
+    assert alias.status_code == 200, alias.text
+    key = await client.post("/api/keys", json={"name": "k", "scopes": ["jobs:read"]})
+    who = {"email": EMAIL, "password": PASSWORD}
+    assert (await client.post("/api/session", json=who)).status_code in (200, 201)
+    client.cookies.clear()
+    form = {"grant_type": "password", "username": EMAIL, "password": PASSWORD}
+    assert (await client.post("/token", data=form)).status_code == 200
+    me = (await client.get("/api/users/me")).json()["id"]
+    job = made.json()["id"]
+    return Originals(dataset, model, job, me, key.json()["id"])
+
+
+Changes = Callable[[int], dict[str, Any]]
+
+
+async def multiply(database: Database, originals: Originals, count: int) -> None:
+    """Add `count` copies of each original, and of its parts."""
+    async with database.engine.begin() as connection:
+
+        async def copy(table: Any, condition: Any, changes: Changes) -> None:
+            found = await connection.execute(select(table.__table__).where(condition))
+            original = dict(found.mappings().first() or {})
+            assert original, table
+            rows = [{**original, **changes(n)} for n in range(count)]
+            await connection.execute(insert(table), rows)
+
+        for table, condition, changes in _copies(originals, count):
+            await copy(table, condition, changes)
+        dataset = select(Dataset.id).where(Dataset.name == originals.dataset)
+        ids = [new_id() for _ in range(count)]
+        await copy(
+            Dataset,
+            Dataset.name == originals.dataset,
+            lambda n: {"id": ids[n], "name": f"copy-{count}-{n}", "job_id": None},
+        )
+        own = DatasetVersion.dataset_id == dataset.scalar_subquery()
+        await copy(
+            DatasetVersion,
+            own,
+            lambda n: {"id": new_id(), "dataset_id": ids[n], "job_id": None},
+        )
+        await copy(
+            DatasetVersion,
+            own,
+            lambda n: {"id": new_id(), "number": n + 2, "job_id": None},
+        )
+
+
+def _copies(originals: Originals, count: int) -> Sequence[tuple[Any, Any, Changes]]:
+    model = select(Model.id).where(Model.name == originals.model).scalar_subquery()
+    return (
+        (
+            User,
+            User.id == originals.user,
+            lambda n: {"id": new_id(), "email_key": f"{count}-{n}"},
+        ),
+        (
+            ApiKey,
+            ApiKey.id == originals.key,
+            lambda n: {"id": f"{count:04}k{n:05}"},
+        ),
+        (
+            BrowserSession,
+            BrowserSession.user_id == originals.user,
+            lambda n: {"id": new_id(), "digest": f"{count}-{n}"},
+        ),
+        (
+            RefreshFamily,
+            RefreshFamily.user_id == originals.user,
+            lambda n: {"id": new_id()},
+        ),
+        (
+            AuditEntry,
+            AuditEntry.action == "key.create",
+            lambda n: {"id": new_id()},
+        ),
+        (Job, Job.id == originals.job, lambda n: {"id": new_id()}),
+        (
+            JobAttempt,
+            JobAttempt.job_id == originals.job,
+            lambda n: {"token": n + 1000},
+        ),
+        (
+            Model,
+            Model.name == originals.model,
+            lambda n: {"id": new_id(), "name": f"copy-{count}-{n}"},
+        ),
+        (
+            ModelVersion,
+            ModelVersion.model_id == model,
+            lambda n: {"id": new_id(), "number": n + 2},
+        ),
+        (
+            ModelAlias,
+            ModelAlias.model_id == model,
+            lambda n: {"id": new_id(), "name": f"alias-{n}"},
+        ),
+        (
+            ModelAliasMove,
+            ModelAliasMove.model_id == model,
+            lambda n: {"id": new_id()},
+        ),
+    )
