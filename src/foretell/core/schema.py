@@ -108,7 +108,8 @@ async def ensure_current(database: Database, branches: Branches = ()) -> None:
         current = _known_rows(connection, branches)
         missing = scripts_of(branches).missing(current)
         if missing:
-            raise SchemaOutdated(_shown(_rows(connection)), _shown(missing))
+            rows = _rows(connection)
+            raise SchemaOutdated(_shown(rows) if rows else "", _shown(missing))
 
     # Readiness asks for it again and again: without the lock of a writer.
     await _run(database, run, engine=database.reading_engine)
