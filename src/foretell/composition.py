@@ -38,6 +38,7 @@ from foretell.jobs.registry import TaskRegistry
 from foretell.models import importing as models_importing
 from foretell.models import tasks as models_tasks
 from foretell.models.composing import provide_models
+from foretell.models.registry import flavour_variables
 from foretell.predictions import batching as predictions_batching
 from foretell.predictions import host as predictions_host
 from foretell.predictions import tasks as predictions_tasks
@@ -90,8 +91,15 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
+        # Folders of a team's own are closed to children; what they need of them has
+        # to be there before the doors close.
+        *(place.partition(":")[0] for place in extensions.flavours().values()),
     ]
-    sandbox = Sandbox(preload=preload, require=settings.sandbox == "require")
+    sandbox = Sandbox(
+        preload=preload,
+        require=settings.sandbox == "require",
+        variables=flavour_variables(extensions.flavours()),
+    )
     parts.provide(sandbox)
     # Work in progress; nothing in it is needed after a restart.
     parts.provide(Scratch(settings.data_dir / "work"))
@@ -108,7 +116,9 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     )
     parts.provide(
         DatasetReader(
-            parts.blobs, lambda: load_plugin("foretell.table_engines", "polars")()
+            parts.blobs,
+            lambda: load_plugin("foretell.table_engines", "polars")(),
+            extensions.functions(),
         )
     )
     provide_models(parts, parts.port(Scratch))

@@ -37,6 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import JSON, Text
 
+from foretell.core import sqlite_driver
 from foretell.core.gate import Gate
 from foretell.core.outages import demanding_an_answer, sqlstate_of
 from foretell.core.pool import GatedPool, keep_fresh, read_again_when_cut
@@ -142,6 +143,7 @@ class Database:
         engine: The engine of the units of work.
         reading_engine: The engine of the readers, in autocommit.
         slow_queries: The log of slow statements, if there is one.
+        other_gates: Of pools beside those of the engines; they count in the status.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Database:
         self.dialect = self.engine.dialect.name
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "begin", _begin)
+        self.other_gates: list[Gate] = []
         self.slow_queries: SlowQueries | None = None
         if slow_query_seconds:
             explaining = _make_engine(url, poolclass=NullPool, **_AUTOCOMMIT)
@@ -204,7 +207,7 @@ class Database:
     def pool_status(self) -> PoolStatus:
         """Connections and the queue for them, now."""
         pools: list[Any] = [self.engine.pool, self.reading_engine.pool]
-        gates: list[Gate] = [pool.gate for pool in pools]
+        gates: list[Gate] = [*(pool.gate for pool in pools), *self.other_gates]
         return PoolStatus(
             size=sum(gate.size for gate in gates),
             checked_out=sum(gate.taken for gate in gates),
@@ -255,6 +258,8 @@ def _pooled(url: str, size: int, timeout: float, **options: Any) -> AsyncEngine:
 
 
 def _make_engine(url: str, **options: Any) -> AsyncEngine:
+    if url.startswith("sqlite"):
+        options["module"] = sqlite_driver.driver()
     try:
         engine = create_async_engine(url, connect_args=_connect_args(url), **options)
     except ModuleNotFoundError as error:
@@ -264,7 +269,7 @@ def _make_engine(url: str, **options: Any) -> AsyncEngine:
             "FORETELL_DATABASE_URL: only sqlite, postgresql and mysql are known"
         ) from error
     if url.startswith("sqlite"):
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
+        event.listen(engine.sync_engine, "connect", set_pragmas)
     return engine
 
 
@@ -285,7 +290,8 @@ def _missing_driver(module: str) -> str:
     )
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def set_pragmas(connection: Any, _record: Any = None) -> None:
+    """Set a new SQLite connection up as every connection of ours is."""
     cursor = connection.cursor()
     # Switching to WAL can itself meet a lock when processes start together; the
     # busy time-out must therefore come first.

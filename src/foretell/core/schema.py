@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from foretell.core.branches import BASE_LABEL, Branch, Branches
 from foretell.core.db import Base, Database
@@ -108,9 +109,11 @@ async def ensure_current(database: Database, branches: Branches = ()) -> None:
         current = _known_rows(connection, branches)
         missing = scripts_of(branches).missing(current)
         if missing:
-            raise SchemaOutdated(_shown(_rows(connection)), _shown(missing))
+            rows = _rows(connection)
+            raise SchemaOutdated(_shown(rows) if rows else "", _shown(missing))
 
-    await _run(database, run)
+    # Readiness asks for it again and again: without the lock of a writer.
+    await _run(database, run, engine=database.reading_engine)
 
 
 async def ensure_migrated(database: Database, branches: Branches) -> None:
@@ -224,10 +227,14 @@ def _without_migration(connection: Connection, branch: Branch) -> Iterator[str]:
                 yield f"the column {name}.{column.name}"
 
 
-async def _run(database: Database, run: Callable[[Connection], T]) -> T:
-    options = {"sqlite_begin": "IMMEDIATE"}
+async def _run(
+    database: Database,
+    run: Callable[[Connection], T],
+    *,
+    engine: AsyncEngine | None = None,
+) -> T:
     with demanding_an_answer(), _saying_what_alembic_says():
-        async with database.engine.execution_options(**options).begin() as connection:
+        async with (engine or database.engine).begin() as connection:
             return await connection.run_sync(run)
 
 

@@ -14,6 +14,7 @@ from foretell.core.pagination import Cursors
 from foretell.datasets.errors import ColumnUnknown, ParameterInvalid
 from foretell.datasets.ports import Derived, Position, RowsQuery, SortKey
 from foretell.expressions.check import check, parse_condition
+from foretell.expressions.own import OwnFunctions
 from foretell.expressions.parser import parse
 from foretell.expressions.typed import TypedNode
 
@@ -39,7 +40,7 @@ class RowsRequest:
         state = [self.dataset_id, self.version, self.select, self.where, self.sort]
         return cursors.encode(PURPOSE, [*state, dict(position)])
 
-    def query(self, columns: Sequence[Column]) -> RowsQuery:
+    def query(self, columns: Sequence[Column], functions: OwnFunctions) -> RowsQuery:
         """Check every name and the condition against the columns of the version.
 
         Raises:
@@ -49,7 +50,7 @@ class RowsRequest:
         types = {column.name: column.type for column in columns}
         return RowsQuery(
             select=selected(self.select, list(types)),
-            where=parse_condition(self.where, types) if self.where else None,
+            where=parse_condition(self.where, types, functions) if self.where else None,
             sort=sort_keys(self.sort, list(types)),
         )
 
@@ -67,10 +68,13 @@ class Selection:
         columns: Sequence[Column],
         where: str | None,
         derive: Mapping[str, str] | None = None,
+        *,
+        functions: OwnFunctions,
     ) -> "Selection":
         """Check the condition and the derived columns against those of a version.
 
         Args:
+            functions: Those that extensions add to the language.
             derive: Expression over the stored columns, by name. The condition sees
                 the derived columns in the place of those they replace.
 
@@ -78,9 +82,13 @@ class Selection:
             ExpressionInvalid: One of them does not fit the columns.
         """
         stored = {column.name: column.type for column in columns}
-        derived = {n: check(parse(t), stored) for n, t in (derive or {}).items()}
+        derived = {
+            name: check(parse(text), stored, functions)
+            for name, text in (derive or {}).items()
+        }
         types = stored | {name: node.type for name, node in derived.items()}
-        return cls(parse_condition(where, types) if where else None, derived)
+        condition = parse_condition(where, types, functions) if where else None
+        return cls(condition, derived)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from foretell.datasets.ports import (
     TableEngine,
 )
 from foretell.datasets.tables import DatasetVersion
+from foretell.expressions.own import OwnFunctions
 from foretell.expressions.typed import TypedNode
 
 T = TypeVar("T")
@@ -48,11 +49,16 @@ class DatasetReader:
     Args:
         load_engine: Imports the engine, which loads a data library; called once, at
             the first read, in a thread.
+        functions: Those that extensions add to the language of conditions.
     """
 
     def __init__(
-        self, blobs: BlobStore, load_engine: Callable[[], TableEngine]
+        self,
+        blobs: BlobStore,
+        load_engine: Callable[[], TableEngine],
+        functions: OwnFunctions,
     ) -> None:
+        self.functions = functions
         self._blobs = blobs
         self._load_engine = load_engine
         self._engine: TableEngine | None = None

@@ -94,7 +94,7 @@ async def read_rows(
     row_format = _negotiated(request.headers.get("accept", ""))
     page = await reader.page(
         view.shown,
-        wanted.query(columns_of(view.shown)),
+        wanted.query(columns_of(view.shown), reader.functions),
         limit=limit,
         position=position,
         row_format=row_format,
@@ -199,7 +199,7 @@ async def download_dataset(
     """Download rows as a file, streamed."""
     view = await datasets.get(user, name, version)
     wanted = RowsRequest(view.dataset.id, view.version, select, where)
-    query = wanted.query(columns_of(view.shown))
+    query = wanted.query(columns_of(view.shown), reader.functions)
     chunks = reader.download(view.shown, query, format)
     return _download(chunks, format, f"{name}-v{view.version}.{format}")
 

@@ -151,7 +151,12 @@ class DatasetsService:
                 sees them in the place of stored ones.
         """
         view = await self.get(principal, name, version)
-        asked = Selection.of(columns_of(view.shown), where, derive)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
         return await self._reader.count(view.shown, asked.where, asked.derived)
 
     async def profile(
@@ -165,7 +170,12 @@ class DatasetsService:
     ) -> dict[str, Any]:
         """Figures of each column: `{dataset, version, rows, columns}`."""
         view = await self.get(principal, name, version)
-        asked = Selection.of(columns_of(view.shown), where, derive)
+        asked = Selection.of(
+            columns_of(view.shown),
+            where,
+            derive,
+            functions=self._reader.functions,
+        )
         found = await self._reader.profile(view.shown, asked.where, asked.derived)
         return {"dataset": name, "version": view.version, **found}
 

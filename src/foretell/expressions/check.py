@@ -6,6 +6,7 @@ a tree that cannot fail, and no two compilers can read it differently.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from foretell.core.columns import ColumnType
 from foretell.expressions.coercion import NUMBERS, common_type, convert, typed_literal
@@ -18,6 +19,7 @@ from foretell.expressions.functions import (
     Function,
     Parameter,
 )
+from foretell.expressions.own import OwnFunction, OwnFunctions
 from foretell.expressions.parser import parse
 from foretell.expressions.tree import (
     Between,
@@ -34,6 +36,7 @@ from foretell.expressions.tree import (
 )
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -52,12 +55,20 @@ _Pair = tuple[Node, TypedNode]
 _IN_TYPES = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.TEXT)
 
 
-def check(node: Node, columns: Mapping[str, ColumnType]) -> TypedNode:
+_NO_FUNCTIONS: OwnFunctions = MappingProxyType({})
+
+
+def check(
+    node: Node,
+    columns: Mapping[str, ColumnType],
+    functions: OwnFunctions = _NO_FUNCTIONS,
+) -> TypedNode:
     """Resolve names and types.
 
     Args:
         node: What `parse` gave.
         columns: The columns that may be used, by exact name.
+        functions: Those of extensions, by name.
 
     Returns:
         The typed tree; its `type` is the type of the value. NULL alone is a text.
@@ -66,7 +77,7 @@ def check(node: Node, columns: Mapping[str, ColumnType]) -> TypedNode:
         ExpressionError: A name is unknown, types do not fit, or the expression grows
             too large.
     """
-    typed = _Checker(columns).visit(node)
+    typed = _Checker(columns, functions).visit(node)
     if expanded_size(typed) > MAX_EXPANDED_SIZE:
         raise ExpressionError(
             "The expression repeats too much: write the operand of BETWEEN, IN, NULLIF "
@@ -76,14 +87,18 @@ def check(node: Node, columns: Mapping[str, ColumnType]) -> TypedNode:
     return typed
 
 
-def parse_condition(text: str, columns: Mapping[str, ColumnType]) -> TypedNode:
+def parse_condition(
+    text: str,
+    columns: Mapping[str, ColumnType],
+    functions: OwnFunctions = _NO_FUNCTIONS,
+) -> TypedNode:
     """Parse and check an expression that must be a condition.
 
     Raises:
         ExpressionError: It cannot be read, does not fit the columns, or is not boolean.
     """
     node = parse(text)
-    typed = check(node, columns)
+    typed = check(node, columns, functions)
     if is_null_literal(typed):
         return convert(typed, ColumnType.BOOLEAN)
     if typed.type is not ColumnType.BOOLEAN:
@@ -96,8 +111,11 @@ def parse_condition(text: str, columns: Mapping[str, ColumnType]) -> TypedNode:
 
 
 class _Checker:
-    def __init__(self, columns: Mapping[str, ColumnType]) -> None:
+    def __init__(
+        self, columns: Mapping[str, ColumnType], functions: OwnFunctions
+    ) -> None:
         self._columns = columns
+        self._functions = functions
 
     def visit(self, node: Node) -> TypedNode:
         match node:
@@ -288,11 +306,15 @@ class _Checker:
 
     def _call(self, node: Call) -> TypedNode:
         name = ALIASES.get(node.name, node.name)
+        if name in self._functions:
+            return self._own_call(self._functions[name], node)
         if name not in FUNCTIONS:
             raise ExpressionError(
                 f"There is no function {node.name[:80]!r}.",
                 node.position,
-                suggestions=near_names(node.name, (*FUNCTIONS, *ALIASES)),
+                suggestions=near_names(
+                    node.name, (*FUNCTIONS, *ALIASES, *self._functions)
+                ),
             )
         function = FUNCTIONS[name]
         _check_number_of_arguments(function, node)
@@ -310,6 +332,27 @@ class _Checker:
             return Operation(type, name, arguments)
         call = Operation(function.result or typed[0].type, name, tuple(typed))
         return _null_where_length_is(call) if name == "substr" else call
+
+    def _own_call(self, function: OwnFunction, node: Call) -> TypedNode:
+        if len(node.arguments) != len(function.parameters):
+            raise ExpressionError(f"Write {function.signature}.", node.position)
+        arguments = tuple(
+            self._own_argument(function, type, argument)
+            for type, argument in zip(function.parameters, node.arguments, strict=True)
+        )
+        return OwnCall(function.result, function.name, function, arguments)
+
+    def _own_argument(
+        self, function: OwnFunction, type: ColumnType, node: Node
+    ) -> TypedNode:
+        typed = self.visit(node)
+        widens = type is ColumnType.FLOAT and typed.type in NUMBERS
+        if typed.type is not type and not widens and not is_null_literal(typed):
+            raise ExpressionError(
+                f"{function.signature} takes a {type} here, not a {typed.type}.",
+                node.position,
+            )
+        return convert(typed, type)
 
     def _argument(
         self, function: Function, parameter: Parameter, node: Node

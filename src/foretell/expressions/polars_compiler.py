@@ -18,6 +18,7 @@ from foretell.core.columns import ColumnType
 from foretell.expressions.patterns import WHITE_SPACE, like_to_rust
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -36,6 +37,12 @@ _DTYPES: Mapping[ColumnType, pl.DataType] = {
     ColumnType.TIMESTAMP: pl.Datetime("us"),
     ColumnType.DURATION: pl.Duration("us"),
 }
+
+
+def dtype_of(type: ColumnType) -> pl.DataType:
+    """What polars holds the values of a type in."""
+    return _DTYPES[type]
+
 
 _LONGEST_TEXT = 2**31
 
@@ -62,6 +69,8 @@ class _Compiler:
                 return _column(node)
             case TypedCase():
                 return self._case(node)
+            case OwnCall():
+                return self._own(node)
             case Operation(operator="in"):
                 return self._in(node)
             case Operation(operator="like"):
@@ -86,6 +95,26 @@ class _Compiler:
                 .otherwise(result)
             )
         return result
+
+    def _own(self, node: OwnCall) -> pl.Expr:
+        """Call a function for each row. The arguments go as one struct, so that
+        constants become as long as the columns."""
+        dtype = _DTYPES[node.type]
+
+        def values(rows: pl.Series) -> pl.Series:
+            found = [
+                None if None in row.values() else node.function(*row.values())
+                for row in rows.to_list()
+            ]
+            return pl.Series(found, dtype=dtype)
+
+        arguments = [
+            self.compile(argument).alias(str(index))
+            for index, argument in enumerate(node.arguments)
+        ]
+        return pl.struct(arguments).map_batches(
+            values, return_dtype=dtype, is_elementwise=True
+        )
 
     def _in(self, node: Operation) -> pl.Expr:
         operand, *items = node.arguments

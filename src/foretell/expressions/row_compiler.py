@@ -19,6 +19,7 @@ from foretell.expressions.literals import in_utc
 from foretell.expressions.patterns import WHITE_SPACE, like_to_python
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -84,6 +85,8 @@ class _Compiler:
                 return self._column(node)
             case TypedCase():
                 return self._case(node)
+            case OwnCall():
+                return self._own(node)
             case Operation(operator="in"):
                 return self._in(node)
             case Operation(operator="like"):
@@ -125,6 +128,14 @@ class _Compiler:
         return self._assign(source, nullable=own_null or bool(tests))
 
     # --- single constructs ------------------------------------------------------
+
+    def _own(self, node: OwnCall) -> _Name:
+        names = [self.compile(argument) for argument in node.arguments]
+        function = self._bind(node.function)
+        call = f"{function.text}({', '.join(name.text for name in names)})"
+        tests = [f"{name.text} is None" for name in names if name.nullable]
+        source = f"None if {' or '.join(tests)} else {call}" if tests else call
+        return self._assign(source, nullable=True)
 
     def _case(self, node: TypedCase) -> _Name:
         branches = [

@@ -53,6 +53,7 @@ from foretell.expressions.errors import NotInSql
 from foretell.expressions.patterns import ANY_CHARACTER, Piece, split_like
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -124,6 +125,8 @@ class _Compiler:
                 return self._column(node)
             case TypedCase():
                 return self._case(node)
+            case OwnCall():
+                raise _refused(node.name)
         form = _FORMS.get(node.operator)
         if form is None:
             raise _refused(node.operator)

@@ -6,7 +6,7 @@ that a compiler decides nothing about the meaning. Where a node is used twice it
 same object: a compiler that remembers nodes by identity does the work once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -54,7 +54,21 @@ class TypedCase:
     otherwise: "TypedNode"
 
 
-TypedNode = TypedLiteral | TypedColumn | Operation | TypedCase
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """A function of an extension, applied to arguments of exactly its types.
+
+    Attributes:
+        function: Gives the value of one row; called with no null.
+    """
+
+    type: ColumnType
+    name: str
+    function: Callable[..., Value]
+    arguments: tuple["TypedNode", ...]
+
+
+TypedNode = TypedLiteral | TypedColumn | Operation | OwnCall | TypedCase
 
 OPERATORS = frozenset(
     (
@@ -78,7 +92,7 @@ def is_null_literal(node: TypedNode) -> bool:
 
 def children(node: TypedNode) -> Iterator[TypedNode]:
     """Give the nodes below a node; a shared one as often as it is used."""
-    if isinstance(node, Operation):
+    if isinstance(node, Operation | OwnCall):
         yield from node.arguments
     elif isinstance(node, TypedCase):
         for branch in node.branches:

@@ -1,16 +1,21 @@
 """The extensions that one process uses, and what they add together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from sqlalchemy import Table
 
 from foretell.core.branches import Branch
+from foretell.core.connectors import Connector
 from foretell.core.db import Base
 from foretell.core.permissions import DeclaredScope, Permissions
 from foretell.core.principal import Role
+from foretell.expressions.own import OwnFunction
 from foretell.extension.definition import OWNER_KEY, Extension
 from foretell.extension.errors import ExtensionInvalid
+from foretell.jobs.ports import Executor
 from foretell.jobs.registry import TaskRegistry
+from foretell.tabular.python_steps import PythonStep
 
 
 class Extensions:
@@ -58,6 +63,37 @@ class Extensions:
     def permissions(self) -> Permissions:
         """What the roles give, with the scopes of resources and extensions."""
         return Permissions(scope for item in self for scope in _scopes_of(item))
+
+    def functions(self) -> dict[str, OwnFunction]:
+        """What they add to the expression language, by name."""
+        return self._merged("functions")
+
+    def steps(self) -> dict[str, PythonStep]:
+        """Their recipe steps, by name."""
+        return self._merged("steps")
+
+    def flavours(self) -> dict[str, str]:
+        """Where their flavours are, `module:name`, by the name of the flavour."""
+        return self._merged("flavours")
+
+    def connectors(self) -> dict[str, Callable[[], Connector]]:
+        """What makes their connectors, by scheme."""
+        return self._merged("connectors")
+
+    def executors(self) -> dict[str, Callable[[], Executor]]:
+        """What makes their executors, by name."""
+        return self._merged("executors")
+
+    def _merged(self, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for item in self:
+            for name, value in getattr(item, kind).items():
+                if name in found:
+                    raise ExtensionInvalid(
+                        f"Two extensions have {name!r} among their {kind}."
+                    )
+                found[name] = value
+        return found
 
     def branches(self) -> tuple[Branch, ...]:
         """Their branches of migrations."""

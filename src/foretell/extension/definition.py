@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sqlalchemy import Table
 
+from foretell.core.connectors import Connector
 from foretell.core.ids import is_name
 from foretell.core.permissions import DeclaredScope
 from foretell.core.principal import Role
+from foretell.expressions.own import OwnFunction
 from foretell.extension.errors import ExtensionInvalid
+from foretell.jobs.ports import Executor
 from foretell.jobs.registry import TaskRegistry
+from foretell.tabular.python_steps import PythonStep
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Model = TypeVar("Model", bound=type[Any])
+Made = TypeVar("Made", bound=Callable[..., Any])
 AnyTable = TypeVar("AnyTable", bound="type[Any] | Table")
 Lifespan = Callable[[Any], AsyncIterator[None]]
 """An async generator function of the application's parts that yields once."""
@@ -82,6 +87,11 @@ class Extension:
         self.scopes: list[DeclaredScope] = []
         self.resources: list[Any] = []
         self.lifespans: list[Lifespan] = []
+        self.functions: dict[str, OwnFunction] = {}
+        self.steps: dict[str, PythonStep] = {}
+        self.flavours: dict[str, str] = {}
+        self.connectors: dict[str, Callable[[], Connector]] = {}
+        self.executors: dict[str, Callable[[], Executor]] = {}
 
     def __repr__(self) -> str:
         return f"Extension({self.name!r})"
@@ -180,6 +190,71 @@ class Extension:
             )
         return table
 
+    # --- tables of data and models ----------------------------------------------
+
+    @overload
+    def function(self, function: Function, /) -> Function: ...
+
+    @overload
+    def function(
+        self, /, *, name: str | None = None
+    ) -> Callable[[Function], Function]: ...
+
+    def function(self, function: Any = None, /, *, name: str | None = None) -> Any:
+        """Add a function to the expression language: `where=vat(price) > 100`.
+
+        Args:
+            name: Its name in the language; the function's own when not given.
+        """
+
+        def register(function: Function) -> Function:
+            own = OwnFunction.of(function, name)
+            _put(self.functions, own.name, own)
+            return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def step(self, function: Function, /) -> Function: ...
+
+    @overload
+    def step(self, /, *, name: str | None = None) -> Callable[[Function], Function]: ...
+
+    def step(self, function: Any = None, /, *, name: str | None = None) -> Any:
+        """Register a recipe step: a function of a `polars.LazyFrame` and options."""
+
+        def register(function: Function) -> Function:
+            full = f"{self.name}.{name or function.__name__}"
+            _put(self.steps, full, PythonStep.of(function, full))
+            return function
+
+        return register if function is None else register(function)
+
+    def flavour(self, name: str, place: str | None = None) -> Callable[[Made], Made]:
+        """Add a kind of model artifact, `foretell.models.ports.Flavour`.
+
+        It is opened in sandboxed children, which import its module. So that the
+        server does not load its library too, name it instead of decorating it:
+        `shop.flavour("gguf", "shop.gguf:Gguf")`.
+        """
+        if place is not None:
+            _put(self.flavours, name, place)
+
+        def register(kind: Made) -> Made:
+            if place is None:
+                _put(self.flavours, name, f"{kind.__module__}:{kind.__qualname__}")
+            return kind
+
+        return register
+
+    def connector(self, scheme: str) -> Callable[[Made], Made]:
+        """Register a class (or function) that makes the `Connector` of a scheme."""
+        return _registering(self.connectors, scheme)
+
+    def executor(self, name: str) -> Callable[[Made], Made]:
+        """Register a class (or function) that makes an `Executor`."""
+        return _registering(self.executors, name)
+
     # --- the rest -------------------------------------------------------------
 
     def scope(
@@ -208,6 +283,20 @@ class Extension:
             module = import_module(name)
             for found in walk_packages(getattr(module, "__path__", ()), f"{name}."):
                 import_module(found.name)
+
+
+def _registering(into: dict[str, Any], name: str) -> Callable[[Made], Made]:
+    def register(made: Made) -> Made:
+        _put(into, name, made)
+        return made
+
+    return register
+
+
+def _put(into: dict[str, Any], name: str, value: Any) -> None:
+    if name in into:
+        raise ExtensionInvalid(f"{name!r} is registered twice.")
+    into[name] = value
 
 
 def _folder(given: str | Path | None, caller: Mapping[str, Any]) -> Path | None:

@@ -2,10 +2,13 @@
 
 The built-in ones are named here as dotted strings and imported only when asked for:
 they load whole data libraries. A package adds its own under the entry points
-`foretell.flavours` and `foretell.engines`.
+`foretell.flavours` and `foretell.engines`; an extension adds flavours, whose places
+the children that open models find in a variable.
 """
 
+import os
 import pkgutil
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -21,9 +24,22 @@ _ENGINES = {
 }
 
 
+_FLAVOURS_VARIABLE = "_FORETELL_FLAVOURS"
+
+
+def flavour_variables(places: Mapping[str, str]) -> dict[str, str]:
+    """What the environment of a child has to hold for it to know these flavours.
+
+    Args:
+        places: `package.module:name` by the name of the flavour.
+    """
+    pairs = [f"{name}={place}" for name, place in places.items()]
+    return {_FLAVOURS_VARIABLE: ",".join(pairs)} if pairs else {}
+
+
 def flavour_names() -> list[str]:
     """Names of the flavours that are installed, the built-in ones first."""
-    return list(_all("foretell.flavours", _FLAVOURS))
+    return list(_all_flavours())
 
 
 def engine_names() -> list[str]:
@@ -33,7 +49,7 @@ def engine_names() -> list[str]:
 
 def flavour(name: str) -> Flavour:
     """Load a flavour. Raises KeyError for a name that is not installed."""
-    found = _all("foretell.flavours", _FLAVOURS)[name]
+    found = _all_flavours()[name]
     return cast(Flavour, pkgutil.resolve_name(found)())
 
 
@@ -41,6 +57,12 @@ def engine(name: str) -> Engine:
     """Load an engine. Raises KeyError for a name that is not installed."""
     found = _all("foretell.engines", _ENGINES)[name]
     return cast(Engine, pkgutil.resolve_name(found)())
+
+
+def _all_flavours() -> dict[str, Any]:
+    pairs = os.environ.get(_FLAVOURS_VARIABLE, "").split(",")
+    of_extensions = dict(pair.split("=", 1) for pair in pairs if pair)
+    return _all("foretell.flavours", _FLAVOURS) | of_extensions
 
 
 def _all(group: str, built_in: dict[str, str]) -> dict[str, Any]:

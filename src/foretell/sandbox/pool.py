@@ -17,7 +17,7 @@ import inspect
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -52,6 +52,7 @@ class Sandbox:
         require: Refuse to run anything unless every part of the sandbox holds.
         threads: Threads that each native library may use in a child.
         readable: Files and folders that every child may read besides its own.
+        variables: More of the environment of every child.
         fork: False starts a fresh process for each child, as on systems where a
             zygote does not work.
     """
@@ -63,12 +64,13 @@ class Sandbox:
         require: bool = False,
         threads: int = 2,
         readable: Sequence[StrPath] = (),
+        variables: Mapping[str, str] | None = None,
         fork: bool = True,
     ) -> None:
         self._preload = list(preload)
         self._require = require
         self._readable = _absolute(readable)
-        self._variables = environment(threads)
+        self._variables = environment(threads) | dict(variables or {})
         self._forks = fork and can_fork()
         self._launcher: Launcher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

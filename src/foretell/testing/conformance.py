@@ -1,0 +1,170 @@
+"""What a function, step, flavour, connector or executor has to do to be one.
+
+A team's own test calls these with what it made; Foretell's tests call them with what is
+built in. Each fails by an AssertionError that says what is missing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from foretell.core.columns import ColumnType
+from foretell.core.connectors import Chunk, Connector
+from foretell.errors import ForetellError, NotFound
+from foretell.expressions.check import check
+from foretell.expressions.own import OwnFunction
+from foretell.expressions.parser import parse
+from foretell.expressions.row_compiler import to_function
+from foretell.jobs.ports import Executor
+from foretell.models.ports import Batch, Flavour, LoadedModel, Terms
+from foretell.tabular.python_steps import PythonStep
+
+
+def check_function(
+    function: Callable[..., Any] | OwnFunction, rows: Iterable[Sequence[Any]]
+) -> None:
+    """The same value for a row and for a table, twice, and null where one is null.
+
+    Args:
+        rows: Arguments to try it with; the ends of the range belong to them.
+    """
+    own = function if isinstance(function, OwnFunction) else OwnFunction.of(function)
+    given = [list(row) for row in rows]
+    assert given, "give at least one row"
+    nulls: list[list[Any]] = []
+    for index in range(len(own.parameters)):
+        nulls.append([*given[0][:index], None, *given[0][index + 1 :]])
+    names = [f"a{index}" for index in range(len(own.parameters))]
+    columns = dict(zip(names, own.parameters, strict=True))
+    call = f"{own.name}({', '.join(names)})"
+    typed = check(parse(call), columns, {own.name: own})
+    evaluate = to_function(typed)
+    everything = [*given, *nulls]
+    by_row = [evaluate(dict(zip(names, row, strict=True))) for row in everything]
+    assert by_row[len(given) :] == [None] * len(nulls), f"{own.name}: null is not null"
+    again = [evaluate(dict(zip(names, row, strict=True))) for row in everything]
+    assert by_row == again, f"{own.name} gives another value the second time"
+    by_table = _values_by_table(typed, columns, everything)
+    assert by_row == by_table, f"{own.name}: a table gives {by_table}, a row {by_row}"
+
+
+def _values_by_table(
+    typed: Any, columns: Mapping[str, ColumnType], rows: list[list[Any]]
+) -> list[Any]:
+    import polars as pl
+
+    from foretell.expressions.polars_compiler import dtype_of, to_polars
+
+    cells = list(zip(*rows, strict=True))
+    series = [
+        pl.Series(name, list(values), dtype=dtype_of(type))
+        for (name, type), values in zip(columns.items(), cells, strict=True)
+    ]
+    return pl.DataFrame(series).select(to_polars(typed).alias("v"))["v"].to_list()
+
+
+def check_step(
+    step: PythonStep | Callable[..., Any],
+    table: Any,
+    options: Mapping[str, Any],
+    wrong_options: Mapping[str, Any],
+) -> Any:
+    """A step gives a table, the same twice, leaves the one it got, and refuses wrong
+    options before it runs. Answers the table.
+
+    Args:
+        table: A `polars.DataFrame` to try it with.
+    """
+    own = step if isinstance(step, PythonStep) else PythonStep.of(step, "a.step")
+    before = table.clone()
+    checked = own.check(options)
+    first, second = [own.run(table.lazy(), checked).collect() for _ in range(2)]
+    assert first.equals(second, null_equal=True), f"{own.name} gives another table"
+    assert table.equals(before, null_equal=True), f"{own.name} changed what it got"
+    try:
+        own.check(wrong_options)
+    except ForetellError as refused:
+        fields = refused.errors
+    else:
+        raise AssertionError(f"{own.name} takes {dict(wrong_options)!r}")
+    assert fields, f"{own.name} refuses and names no option"
+    return first
+
+
+def check_flavour(
+    flavour: Flavour,
+    artifact: Path,
+    batch: Batch,
+    *,
+    terms: Terms | None = None,
+) -> LoadedModel:
+    """A flavour knows its own files and no others, loads one, and predicts the same
+    each time. Answers the loaded model.
+
+    Args:
+        artifact: A file of the flavour.
+        batch: Rows that the model takes: values by the name of the input.
+    """
+    terms = terms or Terms()
+    with artifact.open("rb") as file:
+        head = file.read(8192)
+    assert flavour.recognises(head, artifact.name), "does not know its own file"
+    for other in (b"", b"a,b\n1,2\n", b"\x00" * 64):
+        assert not flavour.recognises(other, "table.csv"), f"takes {other!r} for its"
+    loaded, again = flavour.load(artifact, terms), flavour.load(artifact, terms)
+    assert loaded.signature == again.signature, "another signature the second time"
+    wanted = {field.name for field in loaded.signature.inputs}
+    assert wanted == set(batch), f"the model takes {sorted(wanted)}"
+    rows = len(next(iter(batch.values())))
+    first, second = loaded.predictor.predict(batch), again.predictor.predict(batch)
+    assert len(first.predictions) == rows, "not one prediction a row"
+    assert list(first.predictions) == list(second.predictions), "not the same twice"
+    one = [values[0] for values in batch.values()]
+    answer, _ = loaded.predictor.predict_one(one)
+    assert answer == first.predictions[0], "one row is not the first of many"
+    return loaded
+
+
+def check_connector(connector: Connector, url: str, table: str) -> None:
+    """What is written is read again, in chunks, and replaced as a whole.
+
+    Args:
+        url: A database that may be written to.
+        table: A table that is not there.
+    """
+    connector.check(url)
+    assert table not in connector.tables(url), f"{table} is there already"
+    rows: Chunk = [{"n": n, "word": f"ß {n}", "none": None} for n in range(5)]
+    assert connector.write(url, table, [rows[:3], rows[3:]]) == len(rows)
+    assert table in connector.tables(url)
+    chunks = list(connector.read(url, table, rows=2))
+    assert all(len(chunk) <= 2 for chunk in chunks), "chunks are larger than asked for"
+    read = sorted((dict(row) for chunk in chunks for row in chunk), key=_number)
+    assert read == rows
+    assert connector.write(url, table, [rows[:1]]) == 1
+    assert (
+        len([row for chunk in connector.read(url, table, rows=9) for row in chunk]) == 1
+    )
+    try:
+        list(connector.read(url, f"no_{table}", rows=1))
+    except NotFound:
+        return
+    raise AssertionError("a table that is not there was read")
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    return int(row["n"])
+
+
+def check_executor(executor: Executor, arrived: Callable[[], list[str]]) -> None:
+    """Ids arrive, in any order, at least once; closing twice does no harm.
+
+    Args:
+        arrived: What a worker on the other side has got so far.
+    """
+    ids = [f"id-{n}" for n in range(3)]
+    for job_id in ids:
+        executor.send(job_id, "default")
+    assert set(arrived()) == set(ids)
+    executor.close()
+    executor.close()

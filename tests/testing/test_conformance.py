@@ -1,0 +1,154 @@
+"""The suites pass what works and name what does not; the built-in pass them too."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from foretell import Extension, create_app
+from foretell.core.connectors import Chunk
+from foretell.errors import NotFound
+from foretell.plugins.flavours.onnx import OnnxFlavour
+from foretell.plugins.flavours.sklearn import SklearnFlavour
+from foretell.tabular.python_steps import PythonStep, StepInvalid
+from foretell.testing.conformance import (
+    check_connector,
+    check_executor,
+    check_flavour,
+    check_function,
+    check_step,
+)
+
+tools = Extension("tools")
+
+
+@tools.step
+def keep_above(frame: pl.LazyFrame, column: str, limit: float = 0.0) -> pl.LazyFrame:
+    """Keep rows above a limit."""
+    return frame.filter(pl.col(column) > limit)
+
+
+@tools.executor("list")
+class ListExecutor:
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def send(self, job_id: str, queue: str) -> None:
+        self.ids.append(job_id)
+
+    def close(self) -> None: ...
+
+
+@tools.connector("file")
+class FileConnector:
+    """SQLite files by the standard library."""
+
+    def check(self, url: str) -> None:
+        self.tables(url)
+
+    def tables(self, url: str) -> list[str]:
+        with self._opened(url) as found:
+            names = found.execute("SELECT name FROM sqlite_master")
+            return [name for (name,) in names]
+
+    def read(self, url: str, table: str, *, rows: int) -> Iterator[Chunk]:
+        if table not in self.tables(url):
+            raise NotFound(f"There is no table {table!r}.")
+        with self._opened(url) as found:
+            cursor = found.execute(f'SELECT * FROM "{table}"')  # noqa: S608
+            names = [column[0] for column in cursor.description]
+            while chunk := cursor.fetchmany(rows):
+                yield [dict(zip(names, row, strict=True)) for row in chunk]
+
+    def write(self, url: str, table: str, chunks) -> int:
+        count = 0
+        with self._opened(url) as found, found:
+            found.execute(f'DROP TABLE IF EXISTS "{table}"')
+            for rows in chunks:
+                names = ", ".join(f'"{name}"' for name in rows[0])
+                found.execute(f'CREATE TABLE IF NOT EXISTS "{table}" ({names})')
+                marks = ", ".join("?" for _ in rows[0])
+                insert = f'INSERT INTO "{table}" VALUES ({marks})'  # noqa: S608
+                found.executemany(insert, [list(row.values()) for row in rows])
+                count += len(rows)
+        return count
+
+    @contextmanager
+    def _opened(self, url: str) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(url.removeprefix("file://"))) as found:
+            yield found
+
+
+def test_a_step_conforms_and_is_found_by_its_name(settings):
+    table = pl.DataFrame({"x": [1.0, -2.0, None, 5.0]})
+    step = tools.steps["tools.keep_above"]
+    made = check_step(step, table, {"column": "x"}, {"column": "x", "limit": "much"})
+    assert made["x"].to_list() == [1.0, 5.0]
+    assert step.description == "Keep rows above a limit."
+
+
+def test_a_step_without_types_or_table_is_refused():
+    for function in (lambda: None, lambda table, option: table):
+        with pytest.raises(StepInvalid):
+            PythonStep.of(function, "x.y")
+
+
+def test_a_step_that_changes_with_each_run_does_not_conform():
+    runs = []
+
+    def moody(frame: pl.LazyFrame) -> pl.LazyFrame:
+        runs.append(1)
+        return frame.with_columns(n=pl.lit(len(runs)))
+
+    with pytest.raises(AssertionError, match="gives another table"):
+        check_step(moody, pl.DataFrame({"x": [1]}), {}, {"more": 1})
+
+
+def test_a_connector_and_an_executor_conform(tmp_path):
+    check_connector(FileConnector(), f"file://{tmp_path / 'x.db'}", "t")
+    executor = ListExecutor()
+    check_executor(executor, lambda: executor.ids)
+
+
+def test_an_executor_that_loses_does_not_conform():
+    with pytest.raises(AssertionError):
+        check_executor(ListExecutor(), lambda: [])
+
+
+def test_a_function_that_changes_its_mind_does_not_conform():
+    answers = iter(range(100))
+
+    def moody(n: int) -> int:
+        return next(answers)
+
+    with pytest.raises(AssertionError, match="second time"):
+        check_function(moody, [(1,)])
+
+
+def test_an_extension_keeps_what_it_registered(settings):
+    create_app(settings, extensions=[tools])
+    assert list(tools.connectors.items()) == [("file", FileConnector)]
+    assert list(tools.executors.items()) == [("list", ListExecutor)]
+
+
+@pytest.mark.parametrize("kind", ["sklearn", "onnx"])
+def test_built_in_flavours_conform(kind, tmp_path):
+    rows = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 1.0]])
+    model = LinearRegression().fit(rows, rows @ [2.0, -1.0])
+    if kind == "sklearn":
+        artifact = tmp_path / "m.joblib"
+        joblib.dump(model, artifact)
+        check_flavour(SklearnFlavour(), artifact, {"x0": [1.0, 2.0], "x1": [0.0, 5.0]})
+        return
+    from skl2onnx import to_onnx
+
+    artifact = tmp_path / "m.onnx"
+    made = to_onnx(model, rows[:1].astype(np.float32))
+    artifact.write_bytes(made.SerializeToString())
+    batch = {"x0": [1.0, 2.0], "x1": [0.0, 5.0]}
+    check_flavour(OnnxFlavour(), artifact, batch)
