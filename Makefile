@@ -29,8 +29,8 @@ test-timing: setup
 	$(RUN) pytest -m timing
 
 lint: setup
-	$(RUN) ruff check src tests
-	$(RUN) black --check src tests
+	$(RUN) ruff check src tests examples
+	$(RUN) black --check src tests examples
 	$(RUN) mypy
 	$(RUN) lint-imports
 

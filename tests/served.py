@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 PASSWORD = "correct horse battery"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 def free_environment(data_dir: Path, **settings: str) -> dict[str, str]:

@@ -118,9 +118,9 @@ def test_the_names_that_are_taken_are_all_that_foretell_has() -> None:
     }
     own = {mapper.local_table for mapper in Resource.registry.mappers}
     resources = {
-        table.name
+        mapper.class_.__tablename__
         for mapper in Base.registry.mappers
-        if issubclass(mapper.class_, Resource) and (table := mapper.local_table) in own
+        if issubclass(mapper.class_, Resource) and mapper.local_table in own
     }
     assert tables - resources <= TAKEN_PLURALS
     addresses = {p.split("/")[2] for p in RESERVED if p.startswith("/api/")}

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import black
 import pytest
+from black.mode import TargetVersion
 
 from foretell.builder.fields import parse_fields
 from foretell.builder.names import project_name, resource_name
@@ -19,7 +20,7 @@ from foretell.builder.writing import write
 from foretell.settings import Settings
 from tests.builder.projects import COMBINATIONS, project, specified
 
-_MODE = black.Mode(target_versions={black.TargetVersion.PY311})
+_MODE = black.Mode(target_versions={TargetVersion.PY311})
 
 
 def assert_clean(files: Files) -> None:

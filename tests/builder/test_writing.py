@@ -7,7 +7,10 @@ import pytest
 from foretell.builder.errors import FilesDiffer
 from foretell.builder.writing import plan, write
 
-FILES = {PurePosixPath("a/b.py"): "one\n", PurePosixPath("c.txt"): b"\x00"}
+FILES: dict[PurePosixPath, str | bytes] = {
+    PurePosixPath("a/b.py"): "one\n",
+    PurePosixPath("c.txt"): b"\x00",
+}
 
 
 def test_files_are_written_once(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import black
 import pytest
+from black.mode import TargetVersion
 from hypothesis import given
 from hypothesis.strategies import integers
 
 from foretell.core.migration_source import tidy_migration
 from foretell.core.source_layout import tidy
 
-_MODE = black.Mode(target_versions={black.TargetVersion.PY311})
+_MODE = black.Mode(target_versions={TargetVersion.PY311})
 # Statements as they stand in generated files; a name is between 1 and 60 letters.
 _SHAPES = [
     "from {n}.resources.{n} import {C}\n",

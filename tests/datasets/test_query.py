@@ -78,15 +78,17 @@ def test_a_parameter_that_contradicts_the_cursor_is_refused(other):
 
 def test_a_request_checks_its_names_against_the_version():
     columns = [Column("a", ColumnType.INTEGER), Column("t", ColumnType.TEXT)]
-    query = RowsRequest("id", 1, "t", "a > 1", "-a").query(columns)
+    query = RowsRequest("id", 1, "t", "a > 1", "-a").query(columns, {})
     assert (query.select, query.sort) == (["t"], [SortKey("a", True)])
     assert query.where is not None
 
 
 def test_a_condition_sees_derived_columns_in_the_place_of_stored_ones():
     columns = [Column("a", ColumnType.INTEGER), Column("t", ColumnType.TEXT)]
-    asked = Selection.of(columns, "t > 3 AND a > 1", {"t": "length(trim(t))"})
+    asked = Selection.of(
+        columns, "t > 3 AND a > 1", {"t": "length(trim(t))"}, functions={}
+    )
     assert asked.derived["t"].type is ColumnType.INTEGER
     assert asked.where is not None
     with pytest.raises(ExpressionError, match="'u'"):
-        Selection.of(columns, None, {"v": "u + 1"})
+        Selection.of(columns, None, {"v": "u + 1"}, functions={})

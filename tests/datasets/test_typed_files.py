@@ -11,7 +11,7 @@ import pytest
 from tests.served import unique, upload
 from tests.tabular.workbook_bytes import raw_workbook, sheet_of, workbook
 
-ROWS = [["id", "name"], [1, "Ann"], [2, "007"], [3, None]]
+ROWS: list[list[Any]] = [["id", "name"], [1, "Ann"], [2, "007"], [3, None]]
 ITEMS = [
     {"id": 1, "name": "Ann"},
     {"id": 2, "name": "007"},
@@ -26,7 +26,10 @@ def parquet(columns: dict[str, Any]) -> bytes:
 
 
 def items(client, name: str) -> list[dict[str, Any]]:
-    return client.get(f"/api/datasets/{name}/rows").json()["items"]
+    found: list[dict[str, Any]] = client.get(f"/api/datasets/{name}/rows").json()[
+        "items"
+    ]
+    return found
 
 
 def test_one_table_is_the_same_dataset_in_every_format(callers):

@@ -15,7 +15,9 @@ def blocks(name: str) -> list[str]:
 def inline(name: str) -> list[str]:
     """Commands and names in the text, code blocks left out."""
     text = (ROOT / name).read_text("utf-8")
-    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    return re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    )
 
 
 def test_the_command_blocks_are_the_same_byte_for_byte() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from foretell.core.columns import ColumnType
 from foretell.expressions.typed import (
     Operation,
+    OwnCall,
     TypedCase,
     TypedColumn,
     TypedLiteral,
@@ -34,6 +35,8 @@ def evaluate(node: TypedNode, row: Mapping[str, Any]) -> Any:
                     return evaluate(value, row)
             return evaluate(node.otherwise, row)
     values = [evaluate(argument, row) for argument in node.arguments]
+    if isinstance(node, OwnCall):
+        raise NotImplementedError("functions of extensions have no meaning of ours")
     match node.operator:
         case "and" | "or":
             return _three_valued(node.operator, values)

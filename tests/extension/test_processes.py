@@ -22,7 +22,7 @@ def migrated(project: Project) -> Project:
     return project
 
 
-def opens_a_till(project: Project, *arguments: str) -> dict:
+def opens_a_till(project: Project, *arguments: str) -> None:
     server = project.server.start(*arguments)
     with server.running(), server.client(server.make_admin()) as admin:
         answer = admin.post(
@@ -32,8 +32,8 @@ def opens_a_till(project: Project, *arguments: str) -> dict:
         job = admin.get("/api/jobs?task=shop.open_till").json()["items"][0]
     assert job["state"] == "succeeded"
     assert "tills:open" in job["result"]["scopes"]
+    assert server.process is not None
     assert job["result"]["pid"] != server.process.pid
-    return job
 
 
 @pytest.mark.parametrize("arguments", [(), ("--workers", "2"), ("--reload",)])

@@ -1,6 +1,7 @@
 """Branches of extensions: made, taken up and back, switched off, on each database."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, ForeignKey, String, Table, inspect
@@ -16,7 +17,7 @@ from foretell.core.schema_errors import (
 )
 
 
-def make_table(name: str, *columns: Column) -> Table:
+def make_table(name: str, *columns: Column[Any]) -> Table:
     key = Column("id", String(36), primary_key=True)
     *_, options = table_options()
     return Table(name, Base.metadata, key, *columns, **options)

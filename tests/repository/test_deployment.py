@@ -153,7 +153,7 @@ def test_variables_are_settings_with_values_that_hold(monkeypatch, tmp_path) -> 
             value = str(file)
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    settings = Settings()  # type: ignore[call-arg]
+    settings = Settings()
     assert settings.env == "production"
     assert settings.allowed_hosts == ["localhost", "127.0.0.1"]
 

@@ -11,6 +11,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from foretell import Extension, create_app
+from foretell.core.connectors import Chunk
 from foretell.errors import NotFound
 from foretell.plugins.flavours.onnx import OnnxFlavour
 from foretell.plugins.flavours.sklearn import SklearnFlavour
@@ -55,7 +56,7 @@ class FileConnector:
             names = found.execute("SELECT name FROM sqlite_master")
             return [name for (name,) in names]
 
-    def read(self, url: str, table: str, *, rows: int) -> Iterator[list[dict]]:
+    def read(self, url: str, table: str, *, rows: int) -> Iterator[Chunk]:
         if table not in self.tables(url):
             raise NotFound(f"There is no table {table!r}.")
         with self._opened(url) as found:
@@ -131,8 +132,8 @@ def test_a_function_that_changes_its_mind_does_not_conform():
 
 def test_an_extension_keeps_what_it_registered(settings):
     create_app(settings, extensions=[tools])
-    assert tools.connectors == {"file": FileConnector}
-    assert tools.executors == {"list": ListExecutor}
+    assert list(tools.connectors.items()) == [("file", FileConnector)]
+    assert list(tools.executors.items()) == [("list", ListExecutor)]
 
 
 @pytest.mark.parametrize("kind", ["sklearn", "onnx"])

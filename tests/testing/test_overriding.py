@@ -1,6 +1,7 @@
 """Every dependency by name is replaced in a test by one line."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -12,7 +13,6 @@ from foretell import (
     Datasets,
     Extension,
     Identity,
-    JobRead,
     Jobs,
     Models,
     Session,
@@ -95,7 +95,8 @@ def extensions():
 async def test_four_dependencies_each_by_one_line(app, anonymous, settings):
     override(app, CurrentUser, GUEST)
     override(app, Settings, settings.model_copy(update={"signup": "open"}))
-    override(app, Jobs, Fake(enqueue=JobRead.model_construct(id="j1")))
+    job = SimpleNamespace(id="j1")
+    override(app, Jobs, Fake(enqueue=job))
     override(app, Session, Fake(scalars=[7]))
     answer = await anonymous.get("/api/ext/desk/four")
     assert answer.json() == {

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from foretell.builder.fields import parse_fields
+from foretell.builder.five_patterns_code import five_patterns_files
 from foretell.builder.host_code import HOSTS, host_files
 from foretell.builder.names import ProjectName, resource_name
 from foretell.builder.provision_code import provision_files
@@ -17,7 +18,7 @@ from foretell.builder.specification import Spec, resource_plans
 from foretell.builder.task_code import TaskPlan, task_files
 from foretell.builder.training_code import training_files
 
-Style = Literal["minimal", "api", "ml"]
+Style = Literal["minimal", "api", "ml", "five_patterns"]
 _NOTE = ResourcePlan(
     resource_name("note"),
     tuple(parse_fields(["title:str", "body:text?", "done:bool^"])),
@@ -50,7 +51,7 @@ class Project:
 
     @property
     def has_example(self) -> bool:
-        return self.style != "minimal" and not self.has_spec
+        return self.style in ("api", "ml") and not self.has_spec
 
     @property
     def is_hosted(self) -> bool:
@@ -87,6 +88,8 @@ def project_files(project: Project) -> Files:
         files |= host_files(package, spec.host)
     files |= _packages(package, files)
     files |= _application(project, files)
+    if project.style == "five_patterns":
+        files |= five_patterns_files(package)
     files |= _top(project, files)
     return dict(sorted(files.items()))
 

@@ -69,11 +69,14 @@ def new(
     from foretell.builder.making import make_project
     from foretell.builder.names import project_name
     from foretell.builder.project_code import Project
+    from foretell.builder.specification import AuthSpec
 
     if name is None:
         raise typer.BadParameter("name the project: foretell new shop")
-    style = _style(minimal=minimal, api=api, ml=ml, has_spec=spec is not None)
+    style = _style(spec, example, minimal=minimal, api=api, ml=ml)
     content, attachments = _spec(spec, db=db, jobs=jobs, host=host)
+    if example:  # two of the five patterns are users who make their own accounts
+        content = content.model_copy(update={"auth": AuthSpec(signup="open")})
     project = Project(project_name(name), style, content, has_spec=spec is not None)
     folder = directory or Path(name)
     written = make_project(project, folder, attachments, is_dry_run=dry_run)
@@ -89,13 +92,16 @@ def new(
 
 
 def _style(
-    *, minimal: bool, api: bool, ml: bool, has_spec: bool
-) -> Literal["minimal", "api", "ml"]:
-    if minimal + api + ml > 1:
-        raise typer.BadParameter("choose one of --minimal, --api and --ml")
-    if minimal and has_spec:
-        raise typer.BadParameter("--minimal has no place for what a spec names")
-    return "minimal" if minimal else "ml" if ml else "api"
+    spec: Path | None, example: str | None, **flags: bool
+) -> Literal["minimal", "api", "ml", "five_patterns"]:
+    chosen = [name for name, is_set in flags.items() if is_set]
+    if len(chosen) + (example is not None) > 1:
+        raise typer.BadParameter("choose one of --minimal, --api, --ml and --from")
+    if spec and (flags["minimal"] or example):
+        raise typer.BadParameter("a spec goes with --api or --ml alone")
+    if example:
+        return "five_patterns"
+    return "minimal" if flags["minimal"] else "ml" if flags["ml"] else "api"
 
 
 def _spec(

@@ -4,10 +4,10 @@ Everything here blocks: it runs in threads and jobs. Rows travel in chunks, so t
 table larger than memory goes through.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-Chunk = list[Mapping[str, Any]]
+Chunk = Sequence[Mapping[str, Any]]
 
 
 class Connector(Protocol):

@@ -142,6 +142,7 @@ class Database:
         engine: The engine of the units of work.
         reading_engine: The engine of the readers, in autocommit.
         slow_queries: The log of slow statements, if there is one.
+        other_gates: Of pools beside those of the engines; they count in the status.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class Database:
         self.dialect = self.engine.dialect.name
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "begin", _begin)
+        self.other_gates: list[Gate] = []
         self.slow_queries: SlowQueries | None = None
         if slow_query_seconds:
             explaining = _make_engine(url, poolclass=NullPool, **_AUTOCOMMIT)
@@ -204,7 +206,7 @@ class Database:
     def pool_status(self) -> PoolStatus:
         """Connections and the queue for them, now."""
         pools: list[Any] = [self.engine.pool, self.reading_engine.pool]
-        gates: list[Gate] = [pool.gate for pool in pools]
+        gates: list[Gate] = [*(pool.gate for pool in pools), *self.other_gates]
         return PoolStatus(
             size=sum(gate.size for gate in gates),
             checked_out=sum(gate.taken for gate in gates),

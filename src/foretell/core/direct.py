@@ -10,7 +10,7 @@ changed a table.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,6 +18,8 @@ from sqlalchemy import URL
 
 from foretell.core.gate import Gate
 from foretell.core.outages import DatabaseUnavailable, is_away, is_cut
+
+Observe = Callable[[str, Sequence[Any], float, int | None], None]
 
 IDLE_SECONDS = 1.0
 STATEMENTS = 500
@@ -37,9 +39,21 @@ class DirectPool:
     Args:
         url: As for SQLAlchemy; query parameters go to asyncpg.
         wait_seconds: Longest wait for a free connection.
+        observe: Called after each statement with its text, arguments, seconds and
+            number of rows.
+
+    Attributes:
+        gate: The queue in front of the connections.
     """
 
-    def __init__(self, url: URL, *, size: int, wait_seconds: float) -> None:
+    def __init__(
+        self,
+        url: URL,
+        *,
+        size: int,
+        wait_seconds: float,
+        observe: Observe | None = None,
+    ) -> None:
         dialect: Any = url.get_dialect()()
         _, options = dialect.create_connect_args(url)
         self._options: dict[str, Any] = {
@@ -47,6 +61,7 @@ class DirectPool:
             for name, value in options.items()
             if name not in _NOT_OF_THE_DRIVER
         }
+        self.observe = observe
         self.gate = Gate(size, wait_seconds=wait_seconds)
         self._idle: deque[tuple[asyncpg.Connection, float]] = deque()
         self._is_closed = False
@@ -97,6 +112,7 @@ class DirectPool:
             await gate.acquire()
         try:
             connection = await self._take(is_write)
+            started = time.perf_counter()
             try:
                 rows: list[Any] = await connection.fetch(statement, *arguments)
             except BaseException as error:
@@ -105,6 +121,9 @@ class DirectPool:
                     raise _Cut from error
                 raise
             self._put_back(connection)
+            if self.observe is not None:
+                seconds = time.perf_counter() - started
+                self.observe(statement, arguments, seconds, len(rows))
             return rows
         finally:
             gate.release()

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.render import _repr_type
+from alembic.operations.ops import DropIndexOp, DropTableOp, ModifyTableOps, OpContainer
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, TypeDecorator
 
@@ -30,6 +31,21 @@ def render_item(kind: str, item: Any, context_: Any) -> str | Literal[False]:
     return False
 
 
+def leave_indexes_to_tables(_context: Any, _revision: Any, scripts: list[Any]) -> None:
+    """Drop no index of a table that is dropped itself: MySQL refuses when a foreign
+    key needs it, and it goes with the table anyway."""
+    for script in scripts:
+        for operations in (script.upgrade_ops, script.downgrade_ops):
+            _leave_indexes(operations)
+
+
+def _leave_indexes(operations: OpContainer) -> None:
+    dropped = {o.table_name for o in operations.ops if isinstance(o, DropTableOp)}
+    for change in operations.ops:
+        if isinstance(change, ModifyTableOps) and change.table_name in dropped:
+            change.ops = [o for o in change.ops if not isinstance(o, DropIndexOp)]
+
+
 def overlook_others(migrations: MigrationContext) -> None:
     """Hide rows of extensions that are switched off: Alembic would refuse to work
     with a revision that it cannot find, and leaves rows alone that it does not see."""
@@ -52,6 +68,7 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
         include_object=include_object,
         render_item=render_item,
+        process_revision_directives=leave_indexes_to_tables,
         transaction_per_migration=connection.dialect.name != "sqlite",
     )
     overlook_others(context.get_context())

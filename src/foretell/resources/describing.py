@@ -118,11 +118,14 @@ def _table(model: type[Resource]) -> Table:
 
 def _columns(model: type[Resource]) -> tuple[ResourceColumn, ...]:
     _table(model)
+    # Not `column_attrs`: that resolves the relations of every model, and those that
+    # this one names may not be there yet.
+    items = model.__mapper__.columns.items()
     try:
         return tuple(
-            column_of(item.key, item.columns[0])
-            for item in model.__mapper__.column_attrs
-            if isinstance(item.columns[0], Column)
+            column_of(name, column)
+            for name, column in items
+            if isinstance(column, Column)
         )
     except ResourceDeclarationError as error:
         raise ResourceDeclarationError(f"{model.__name__}: {error}") from None

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+
 from foretell.core.db import UtcDateTime
+
 revision: str = 'shop_0001'
 down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = ('shop',)

@@ -23,12 +23,13 @@ class Answer:
             (name.encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, *, is_compressed: bool) -> None:
+        """Send it; a compressor in between adds `Vary` itself."""
         headers: Any = self.headers
         if self.status not in (204, 304):
             size = len(self.body)
             headers = [*headers, _JSON, (b"content-length", str(size).encode())]
-            if size >= COMPRESSED_FROM:
+            if size >= COMPRESSED_FROM and not is_compressed:
                 headers.append(_VARY)
         start = {"type": "http.response.start", "status": self.status}
         await send({**start, "headers": headers})

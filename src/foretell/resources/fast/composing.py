@@ -24,16 +24,21 @@ async def fast_path(
     from foretell.resources.fast.door import ResourceFastPath
     from foretell.resources.fast.service import FastResource
 
+    database = state.database
+    slow = database.slow_queries
     pool = DirectPool(
-        state.database.engine.url,
+        database.engine.url,
         size=state.settings.database_pool_size,
         wait_seconds=state.settings.database_pool_timeout,
+        observe=None if slow is None else slow.observe,
     )
+    database.other_gates.append(pool.gate)
+    state.provide(pool)
     resources = [
         FastResource(
             description,
             pool,
-            state.database.engine.dialect,
+            database.engine.dialect,
             clock=state.clock,
             cursors=state.cursors,
         )
@@ -46,4 +51,5 @@ async def fast_path(
         yield
     finally:
         app.remove_fast_path(door)
+        database.other_gates.remove(pool.gate)
         await pool.close()

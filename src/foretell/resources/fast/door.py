@@ -54,35 +54,41 @@ class ResourceFastPath:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if b"gzip" in headers.get(b"accept-encoding", b""):
             await self._compressed(scope, receive, send)
-        else:
-            await self._serve_with(headers, scope, receive, send)
+            return
+        answer = await self._answer_or_send(headers, scope, receive, send)
+        if answer is not None:
+            await answer.send(send, is_compressed=False)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._serve_with(dict(scope["headers"]), scope, receive, send)
+        """Answer into a compressor."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        answer = await self._answer_or_send(headers, scope, receive, send)
+        if answer is not None:
+            await answer.send(send, is_compressed=True)
 
-    async def _serve_with(
+    async def _answer_or_send(
         self,
         headers: Mapping[bytes, bytes],
         scope: Scope,
         receive: Receive,
         send: Send,
-    ) -> None:
+    ) -> Answer | None:
+        """The answer; `None` when the request needs none of ours any more."""
         request = _Body(receive)
         try:
-            answer = await self._answer(scope, headers, request)
+            return await self._answer(scope, headers, request)
         except Gone:
-            return
+            return None
         except Unavailable as error:
             response = problem_response(Request(scope), error)
-            await response(scope, receive, send)
         except (Aside, NotSimple, ForetellError, *_REFUSED):
             again = replayed(request.body, receive)
             await scope["app"].handle(scope, again, send)
+            return None
         except Exception as error:
             response = await on_unexpected(Request(scope), error)
-            await response(scope, receive, send)
-        else:
-            await answer.send(send)
+        await response(scope, receive, send)
+        return None
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], request: "_Body"
