@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -49,6 +49,11 @@ bench-quick: setup
 
 bench-responsive: setup
 	$(RUN) python -m benchmarks.responsive
+
+# The peers live in an environment of their own; redis-server must be installed.
+PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python
+bench-jobs: setup
+	$(RUN) python -m benchmarks.jobs --peers-python "$(PEERS)"
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)

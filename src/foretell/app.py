@@ -38,7 +38,8 @@ from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
-from foretell.jobs.composing import jobs_service
+from foretell.jobs import schedule_routes
+from foretell.jobs.composing import jobs_service, scheduler
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
@@ -67,6 +68,7 @@ ROUTERS = (
     pages.routes,
     *auth_routes.routers,
     jobs_routes.routes,
+    schedule_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
     models_routes.routes,
@@ -242,6 +244,7 @@ def _supervisor(state: AppState) -> Supervisor:
             **state.settings.environment(),
             **passed_on(state.port(Extensions)),
         },
+        chores=[scheduler(state, state.port(Identity).principal_of).sweep],
     )
 
 

@@ -1,6 +1,7 @@
 """Every combination of flags gives a project whose files pass the checks of style."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -114,3 +115,13 @@ def test_ruff_has_nothing_to_say(tmp_path: Path) -> None:
             text=True,
         )
         assert done.returncode == 0, (name, done.stdout)
+
+
+def test_the_five_patterns_are_those_of_the_example() -> None:
+    made = project_files(Project(project_name("five_patterns"), "five_patterns"))
+    assert_clean(made)
+    example = Path(__file__).parents[2] / "examples/five_patterns/extension.py"
+    ours = made[PurePosixPath("five_patterns/extension.py")]
+    theirs = re.sub(r"\bfive\b", "five_patterns", example.read_text("utf-8"))
+    start = "five_patterns = Extension"
+    assert ours.split(start)[1] == theirs.split(start)[1]

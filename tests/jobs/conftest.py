@@ -17,10 +17,11 @@ from foretell.core.db import Base, Database
 from foretell.core.pagination import Cursors
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.logs import log_path
+from foretell.jobs.schedule_tables import Schedule, ScheduleTick
 from foretell.jobs.service import JobsService
 from foretell.jobs.store import JobStore
 from foretell.jobs.supervisor import Supervisor
-from foretell.jobs.tables import Job, JobAttempt
+from foretell.jobs.tables import Job, JobAttempt, JobQueue
 from tests.databases import throw_away
 from tests.jobs import work
 
@@ -38,7 +39,9 @@ OPTIONS = frozenset(
         "objects",
     ]
 )
-TABLES: list[Any] = [Job.__table__, JobAttempt.__table__]
+TABLES: list[Any] = [
+    table.__table__ for table in (Job, JobAttempt, JobQueue, Schedule, ScheduleTick)
+]
 
 
 @dataclass(frozen=True)

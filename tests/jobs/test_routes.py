@@ -14,6 +14,7 @@ from foretell.http.edge import Edge
 from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
+from foretell.jobs import schedule_routes
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.events import events_of_all
 from foretell.jobs.routes import routes
@@ -69,6 +70,7 @@ async def app(sqlite_office: Office) -> AsyncIterator[Edge]:
     )
     install_handlers(app)
     app.include_router(routes)
+    app.include_router(schedule_routes.routes)
     async with Watcher(office.database, office.data_dir) as watcher:
         state.provide(watcher)
         state.provide(work.registry())
@@ -321,3 +323,61 @@ async def test_the_log_is_read_from_an_offset_on(anna: Api) -> None:
     assert "printed words" in whole.text
     rest = await anna.client.get(path, params={"offset": len(whole.content)})
     assert (rest.text, rest.headers["x-next-offset"]) == ("", str(len(whole.content)))
+
+
+async def test_a_schedule_is_put_shown_run_and_deleted(
+    anna: Api, ben: Api, root: Api
+) -> None:
+    path = "/api/schedules/nightly"
+    body = {"task": "system.echo", "args": {"value": 1}, "cron": "30 2 * * *"}
+    made = await anna.client.put(path, json=body | {"timezone": "Europe/Berlin"})
+    assert made.status_code == 201
+    shown = made.json()
+    assert (shown["timezone"], shown["overlap"]) == ("Europe/Berlin", "skip")
+    assert (shown["catch_up"], shown["paused"], shown["every_s"]) == (
+        "one",
+        False,
+        None,
+    )
+    assert len(shown["next_runs"]) == 5
+    assert (await anna.client.put(path, json=body)).status_code == 200
+    assert (await ben.client.get(path)).status_code == 404
+    assert (await ben.client.put(path, json=body)).status_code == 409
+    run = await anna.client.post(f"{path}/run")
+    assert (run.status_code, run.json()["task"]) == (202, "system.echo")
+    listed = (await anna.client.get("/api/schedules")).json()["items"]
+    assert [item["name"] for item in listed] == ["nightly"]
+    assert (await anna.client.delete(path)).status_code == 204
+    assert (await anna.client.get(path)).status_code == 404
+
+
+async def test_a_schedule_that_cannot_be_is_refused(
+    anna: Api, ben: Api, root: Api
+) -> None:
+    path = "/api/schedules/odd"
+    echo = {"task": "system.echo"}
+    for body, status, slug in [
+        (echo, 422, "schedule-invalid"),
+        (echo | {"cron": "61 * * * *"}, 422, "schedule-invalid"),
+        (echo | {"every_s": 0.1}, 422, "invalid"),
+        (
+            echo | {"cron": "* * * * *", "args": {"no": 1}},
+            422,
+            "task-arguments-invalid",
+        ),
+        ({"task": "mail.send", "every_s": 60}, 403, "task-forbidden"),
+        ({"task": "none.such", "every_s": 60}, 422, "task-unknown"),
+    ]:
+        answer = await anna.client.put(path, json=body)
+        assert answer.status_code == status, answer.text
+        assert slug in answer.json()["type"]
+
+
+async def test_only_admins_pause_a_queue(anna: Api, ben: Api, root: Api) -> None:
+    body = {"paused": True}
+    assert (await anna.client.put("/api/queues/slow", json=body)).status_code == 403
+    paused = await root.client.put("/api/queues/slow", json=body)
+    assert paused.json() == {"name": "slow", "paused": True, "queued": 0, "running": 0}
+    assert paused.json() in (await anna.client.get("/api/queues")).json()["items"]
+    opened = await root.client.put("/api/queues/slow", json={"paused": False})
+    assert opened.json()["paused"] is False

@@ -61,7 +61,7 @@ def test_a_sheet_that_would_not_fit_into_memory_is_refused_with_the_figures(
     import_bytes,
 ):
     data = raw_workbook(rows(20_000))
-    limits = ImportLimits(memory_bytes=2 * MIB)
+    limits = ImportLimits(memory_bytes=MIB)
     with pytest.raises(SheetTooLarge, match="WORKER_MEMORY"):
         import_bytes(data, limits=limits)
     assert import_bytes(data).result.records == 20_000

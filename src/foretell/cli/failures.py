@@ -8,7 +8,6 @@ from foretell.errors import ForetellError
 _NEXT_STEPS = {
     "unauthenticated": "Make a key: foretell key create --save",
     "scope-missing": "Use a key with that scope: foretell key create --scope …",
-    "schema-outdated": "Run: foretell db upgrade",
     "unavailable": "See what is wrong: foretell doctor",
 }
 _USAGE = frozenset({"settings-invalid", "driver-missing"})

@@ -18,6 +18,7 @@ from foretell.cli import (
     demonstration,
     jobs,
     models,
+    schedules,
     serving,
 )
 from foretell.cli.failures import report
@@ -40,6 +41,7 @@ app.add_typer(accounts.keys, name="key")
 app.add_typer(datasets.commands, name="dataset")
 app.add_typer(models.commands, name="model")
 app.add_typer(jobs.commands, name="job")
+app.add_typer(schedules.commands, name="schedule")
 app.add_typer(database.commands, name="db")
 app.add_typer(about.config, name="config")
 app.command("doctor")(about.doctor)

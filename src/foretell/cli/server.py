@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -21,13 +23,15 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from foretell.cli.local import opened
 from foretell.client.credentials import address_of
-from foretell.composition import WORKER
+from foretell.composition import WORKER, worker_composition
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
 from foretell.core.logs import configure_logs
+from foretell.core.principal import Principal
 from foretell.errors import Conflict
 from foretell.extension.discovery import found, import_application
+from foretell.jobs.composing import scheduler
 from foretell.jobs.supervisor import Supervisor
 from foretell.settings import Settings, load_settings
 
@@ -102,7 +106,7 @@ def run_worker(settings: Settings, queues: str) -> None:
         database = Database(settings.database_address, pool_size=2)
         try:
             await schema.ensure_current(database, found(settings).branches())
-            async with _supervisor(settings, database):
+            async with _supervised(settings, database):
                 await stop.wait()
         finally:
             await database.close()
@@ -201,14 +205,26 @@ def _config(settings: Settings, plan: Plan) -> uvicorn.Config:
     )
 
 
-def _supervisor(settings: Settings, database: Database) -> Supervisor:
-    return Supervisor(
-        WORKER,
-        database=database,
-        data_dir=settings.data_dir,
-        clock=SystemClock(),
-        processes=settings.worker_concurrency,
-    )
+@asynccontextmanager
+async def _supervised(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """Workers, and schedules with them, while the block runs."""
+    composition = worker_composition()
+
+    async def principal_of(owner_id: str) -> Principal | None:
+        return await composition.principal_of(database, owner_id)
+
+    async with (
+        composition.services(database) as parts,
+        Supervisor(
+            WORKER,
+            database=database,
+            data_dir=settings.data_dir,
+            clock=SystemClock(),
+            processes=settings.worker_concurrency,
+            chores=[scheduler(parts, principal_of).sweep],
+        ),
+    ):
+        yield
 
 
 class _Supervising:
@@ -240,7 +256,7 @@ class _Supervising:
     async def _supervise(self) -> None:
         database = Database(self._settings.database_address, pool_size=2)
         try:
-            async with _supervisor(self._settings, database):
+            async with _supervised(self._settings, database):
                 await self._stop.wait()
         finally:
             await database.close()

@@ -1,6 +1,6 @@
 """All operations of the API: what `Client` and `AsyncClient` have in common."""
 
-from foretell.client import accounts, datasets, jobs, models
+from foretell.client import accounts, datasets, jobs, models, schedules
 
 
 class Api:
@@ -61,3 +61,11 @@ class Api:
     cancel_job = jobs.cancel_job
     retry_job = jobs.retry_job
     wait_for_job = jobs.wait_for_job
+
+    put_schedule = schedules.put_schedule
+    get_schedule = schedules.get_schedule
+    list_schedules = schedules.list_schedules
+    list_ticks = schedules.list_ticks
+    run_schedule = schedules.run_schedule
+    pause_schedule = schedules.pause_schedule
+    delete_schedule = schedules.delete_schedule

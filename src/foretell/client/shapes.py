@@ -106,6 +106,28 @@ class Job(TypedDict):
     finished_at: str | None
 
 
+class Schedule(TypedDict):
+    name: str
+    task: str
+    args: dict[str, Any]
+    cron: str | None
+    every_s: float | None
+    timezone: str
+    overlap: str
+    catch_up: str
+    paused: bool
+    pause_reason: NotRequired[str | None]
+    next_runs: list[str]
+
+
+class Tick(TypedDict):
+    tick: str
+    at: str
+    outcome: str
+    job_id: str | None
+    error: dict[str, Any] | None
+
+
 class Model(TypedDict):
     name: str
     description: NotRequired[str | None]

@@ -37,6 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import JSON, Text
 
+from foretell.core import sqlite_driver
 from foretell.core.gate import Gate
 from foretell.core.outages import demanding_an_answer, sqlstate_of
 from foretell.core.pool import GatedPool, keep_fresh, read_again_when_cut
@@ -257,6 +258,8 @@ def _pooled(url: str, size: int, timeout: float, **options: Any) -> AsyncEngine:
 
 
 def _make_engine(url: str, **options: Any) -> AsyncEngine:
+    if url.startswith("sqlite"):
+        options["module"] = sqlite_driver.driver()
     try:
         engine = create_async_engine(url, connect_args=_connect_args(url), **options)
     except ModuleNotFoundError as error:
@@ -266,7 +269,7 @@ def _make_engine(url: str, **options: Any) -> AsyncEngine:
             "FORETELL_DATABASE_URL: only sqlite, postgresql and mysql are known"
         ) from error
     if url.startswith("sqlite"):
-        event.listen(engine.sync_engine, "connect", _set_pragmas)
+        event.listen(engine.sync_engine, "connect", set_pragmas)
     return engine
 
 
@@ -287,7 +290,8 @@ def _missing_driver(module: str) -> str:
     )
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def set_pragmas(connection: Any, _record: Any = None) -> None:
+    """Set a new SQLite connection up as every connection of ours is."""
     cursor = connection.cursor()
     # Switching to WAL can itself meet a lock when processes start together; the
     # busy time-out must therefore come first.

@@ -30,6 +30,9 @@ class GatedPool(AsyncAdaptedQueuePool):
     Takes the arguments of its base; `timeout` is the gate's.
     """
 
+    # Where SQLAlchemy's own pools log, which is quiet unless somebody asks.
+    _sqla_logger_namespace = "sqlalchemy.pool.GatedPool"
+
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, **options)
         self.gate = Gate(self.size() + self._max_overflow, wait_seconds=self._timeout)

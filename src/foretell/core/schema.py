@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from foretell.core.branches import BASE_LABEL, Branch, Branches
 from foretell.core.db import Base, Database
+from foretell.core.migration_operations import simplify
 from foretell.core.migration_scripts import config_of, is_own, scripts_of
 from foretell.core.migration_source import tidy_migration
 from foretell.core.outages import demanding_an_answer
@@ -108,7 +109,8 @@ async def ensure_current(database: Database, branches: Branches = ()) -> None:
         current = _known_rows(connection, branches)
         missing = scripts_of(branches).missing(current)
         if missing:
-            raise SchemaOutdated(_shown(_rows(connection)), _shown(missing))
+            rows = _rows(connection)
+            raise SchemaOutdated(_shown(rows) if rows else "", _shown(missing))
 
     # Readiness asks for it again and again: without the lock of a writer.
     await _run(database, run, engine=database.reading_engine)
@@ -190,7 +192,7 @@ async def make_revision(
             branch_label=label if is_first else None,
             depends_on=scripts.first_of_base() if is_first else None,
             version_path=str(branch.folder) if branch else None,
-            process_revision_directives=None if is_empty else _drop_empty,
+            process_revision_directives=None if is_empty else simplify,
         )
         scripts_of.cache_clear()
         if not script:
@@ -210,11 +212,6 @@ def own_tables() -> frozenset[str]:
         for mapper in Base.registry.mappers
         if mapper.class_.__module__.startswith("foretell.")
     )
-
-
-def _drop_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    if directives and directives[0].upgrade_ops.is_empty():
-        directives.clear()
 
 
 def _without_migration(connection: Connection, branch: Branch) -> Iterator[str]:

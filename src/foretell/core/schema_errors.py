@@ -6,17 +6,23 @@ from foretell.errors import Conflict, Invalid
 
 
 class SchemaOutdated(Conflict):
-    """The database has another schema than this version of Foretell."""
+    """The database has another schema than this version of Foretell.
+
+    Args:
+        found: Where it is; empty where it has no tables at all.
+    """
 
     slug = "schema-outdated"
 
     def __init__(self, found: str, wanted: str) -> None:
-        super().__init__(
-            f"The database schema is at {found}, this version needs {wanted}. "
-            "Back it up, then run: foretell db upgrade",
-            found=found,
-            wanted=wanted,
-        )
+        if found:
+            detail = (
+                f"The database schema is at {found}, this version needs {wanted}. "
+                "Back it up, then run: foretell db upgrade"
+            )
+        else:
+            detail = "The database is empty. Make its tables with: foretell db upgrade"
+        super().__init__(detail, found=found, wanted=wanted)
 
 
 class SchemaUnknown(Conflict):

@@ -1,18 +1,46 @@
 """Builds the jobs service for a unit of work, in requests and jobs alike."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.parts import Parts
+from foretell.core.principal import Principal
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.registry import TaskRegistry
+from foretell.jobs.scheduler import Scheduler
+from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.service import JobsService
 
 
 def jobs_service(parts: Parts, session: AsyncSession) -> JobsService:
     """The service whose statements run in `session`."""
     return JobsService(session, **jobs_parts(parts))
+
+
+def schedules_service(
+    parts: Parts, session: AsyncSession, jobs: JobsService | None = None
+) -> SchedulesService:
+    """The same for schedules."""
+    return SchedulesService(
+        session,
+        jobs=jobs or jobs_service(parts, session),
+        clock=parts.clock,
+        cursors=parts.cursors,
+    )
+
+
+def scheduler(
+    parts: Parts, principal_of: Callable[[str], Awaitable[Principal | None]]
+) -> Scheduler:
+    """What turns ticks into jobs, for a supervisor's chores."""
+    return Scheduler(
+        parts.database,
+        parts.clock,
+        lambda session: jobs_service(parts, session),
+        principal_of,
+    )
 
 
 def jobs_parts(parts: Parts) -> dict[str, Any]:

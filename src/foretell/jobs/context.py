@@ -10,8 +10,8 @@ from sqlalchemy.util import await_only
 
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
+from foretell.jobs.claims import Claim
 from foretell.jobs.logs import JobLog
-from foretell.jobs.store import Claim
 
 T = TypeVar("T")
 _MAX_MESSAGE = 500

@@ -1,6 +1,7 @@
 """Builds the jobs service of one request."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
@@ -8,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foretell.http.dependencies import Session, State
-from foretell.jobs.composing import jobs_parts
+from foretell.jobs.composing import jobs_parts, schedules_service
 from foretell.jobs.enqueueing import RequestJobs
+from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.watcher import Watcher
 
 
@@ -40,9 +42,23 @@ def get_jobs(
     )
 
 
+Jobs = Annotated[RequestJobs, Depends(get_jobs)]
+
+
+def get_schedules(state: State, session: Session, jobs: Jobs) -> SchedulesService:
+    """Schedules in the request's own transaction."""
+    return schedules_service(state, session, jobs)
+
+
+def get_now(state: State) -> datetime:
+    """The moment of the request, by the app's clock."""
+    return state.clock.now()
+
+
 def get_watcher(state: State) -> Watcher:
     return state.port(Watcher)
 
 
-Jobs = Annotated[RequestJobs, Depends(get_jobs)]
+Schedules = Annotated[SchedulesService, Depends(get_schedules)]
+Now = Annotated[datetime, Depends(get_now)]
 WatcherDep = Annotated[Watcher, Depends(get_watcher)]

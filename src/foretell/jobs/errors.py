@@ -75,6 +75,41 @@ class JobTimedOut(ForetellError):
         super().__init__(f"The job ran longer than its limit of {seconds:g} seconds.")
 
 
+class JobExpired(ForetellError):
+    """The job did not begin before it expired."""
+
+    slug = "job-expired"
+    title = "Too late to begin"
+
+    def __init__(self) -> None:
+        super().__init__("The job was to begin before its expires_at, and did not.")
+
+
+class QueueForbidden(Forbidden):
+    """A queue is everybody's; only admins pause it."""
+
+    slug = "queue-forbidden"
+
+
+class ScheduleNotFound(NotFound):
+    """There is no such schedule, or it belongs to somebody else."""
+
+    slug = "schedule-not-found"
+    title = "No such schedule"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no schedule {name!r} that you may see.")
+
+
+class ScheduleNameTaken(Conflict):
+    """Somebody else has a schedule of that name."""
+
+    slug = "schedule-name-taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name!r} is taken.")
+
+
 class WorkersLost(ForetellError):
     """Worker after worker died while running the job."""
 

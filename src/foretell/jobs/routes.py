@@ -37,7 +37,8 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _locate(request: Request, response: Response, job: Job) -> None:
+def locate(request: Request, response: Response, job: Job) -> None:
+    """Name the job in the answer's `Location`."""
     root_path = request.scope.get("root_path", "")
     response.headers["Location"] = f"{root_path}/api/jobs/{job.id}"
 
@@ -58,8 +59,11 @@ async def submit_job(
         unique_key=body.unique_key,
         max_attempts=body.max_attempts,
         timeout_seconds=body.timeout_s,
+        concurrency_key=body.concurrency_key,
+        concurrency_limit=body.concurrency_limit,
+        expires_at=body.expires_at,
     )
-    _locate(request, response, job)
+    locate(request, response, job)
     return job
 
 
@@ -152,7 +156,7 @@ async def retry_job(
 ) -> Job:
     """Run a failed or cancelled job again under the same id."""
     job = await jobs.retry(user, job_id)
-    _locate(request, response, job)
+    locate(request, response, job)
     return job
 
 

@@ -16,12 +16,14 @@ import structlog
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal, Role
 from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
+from foretell.jobs.claims import Claim, Work
 from foretell.jobs.composition import Composition
 from foretell.jobs.context import JobContext
 from foretell.jobs.doorbell import Bell, SilentBell
@@ -29,12 +31,14 @@ from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobLost
 from foretell.jobs.failures import frames_of, problem_of, wait_before_retry
 from foretell.jobs.interrupts import JobInterrupted, call_task
+from foretell.jobs.ledger import Ledger, SessionLedger
 from foretell.jobs.logs import JobLog, log_path
 from foretell.jobs.registry import Task, jsonable
-from foretell.jobs.store import Claim, JobStore, Work
+from foretell.jobs.store import JobStore
 from foretell.jobs.watch import Watch
 
 _NEWER_WAIT_SECONDS = 30
+_KEY_WAIT_SECONDS = 1
 T = TypeVar("T")
 log = get_logger(__name__)
 
@@ -97,6 +101,7 @@ class Runner:
     Args:
         watch: Looks after the running job; `None` in tests that drive a clock.
         bell: Rung when a job changed (for event streams of servers).
+        ledger_of: How claims and ends reach the table (`open_ledger` in workers).
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class Runner:
         *,
         watch: Watch | None = None,
         bell: Bell | None = None,
+        ledger_of: Callable[[Database, Work, Clock], Ledger] = SessionLedger,
     ) -> None:
         self._parts = composition
         self._database = database
@@ -124,22 +130,36 @@ class Runner:
             composition.queues,
             composition.timing.lease,
         )
+        self._ledger = ledger_of(database, self.work, composition.clock)
 
     async def claim(self) -> Claim | None:
         """Take the next due job."""
+        return await self._admitted(await self._ledger.claim())
+
+    async def _admitted(self, claim: Claim | None) -> Claim | None:
+        """The claim, unless its concurrency key is in use already: then it waits."""
+        if claim is None or claim.concurrency_key is None:
+            return claim
         async with self._database.writing() as session:
-            return await self._store(session).claim(self.work)
+            store = self._store(session)
+            if await store.is_within_limit(claim):
+                return claim
+            later = self._parts.clock.now() + timedelta(seconds=_KEY_WAIT_SECONDS)
+            await store.end(claim, endings.released(claim, later))
+        return None
 
     async def is_due(self) -> bool:
         """Whether there is work, without taking the write lock."""
-        async with self._database.reading() as session:
-            return await self._store(session).is_due(self.work)
+        return await self._ledger.is_due()
 
     async def release(self, claim: Claim) -> None:
         """Give a job back that was claimed and will not be run here."""
         ending = endings.released(claim, self._parts.clock.now())
-        async with self._database.writing() as session:
-            await self._store(session).end(claim, ending)
+        with suppress(JobLost):
+            await self._ledger.settle(claim, ending, None, False)
+
+    async def aclose(self) -> None:
+        await self._ledger.close()
 
     async def free_own(self) -> None:
         """Free what this worker seems to hold although it runs nothing: the rest of
@@ -165,7 +185,8 @@ class Runner:
         structlog.contextvars.bind_contextvars(job_id=claim.id)
         try:
             with job_log.capturing():
-                return await self._run(claim, job_log, wants_next=wants_next)
+                following = await self._run(claim, job_log, wants_next=wants_next)
+            return await self._admitted(following)
         except JobLost:
             job_log.write("another worker has this job now; what this try did is void")
             log.warning("job.lost", token=claim.token)
@@ -316,10 +337,8 @@ class Runner:
                 await self.free_own()
                 return None
             is_first = False
-            async with self._database.writing() as session:
-                return await self._write_end(
-                    session, claim, ending, wants_next, context
-                )
+            progress = context.current.columns() if context else None
+            return await self._ledger.settle(claim, ending, progress, wants_next)
 
         return await self._patiently(write)
 
@@ -329,10 +348,10 @@ class Runner:
         claim: Claim,
         ending: Ending,
         wants_next: bool,
-        context: JobContext | None,
+        context: JobContext,
     ) -> Claim | None:
         store = self._store(session)
-        progress = context.current.columns() if context else None
+        progress = context.current.columns()
         if not await store.end(claim, ending, progress):
             raise JobLost
         return await store.claim(self.work) if wants_next else None

@@ -43,6 +43,18 @@ class JobSubmit(Body):
         description="Of one try.",
     )
 
+    concurrency_key: Storable | None = Field(
+        None,
+        min_length=1,
+        max_length=160,
+        description="At most `concurrency_limit` of your jobs with this key run at "
+        "the same time; the others wait.",
+    )
+    concurrency_limit: int | None = Field(None, strict=True, ge=1, le=1000)
+    expires_at: Moment | None = Field(
+        None, description="A job that has not begun by then fails instead."
+    )
+
 
 class ProgressRead(Reading):
     """How far a running job is, in its own unit."""
@@ -91,7 +103,7 @@ class JobRead(Reading):
             "message": row.progress_message,
         }
         return same | {
-            "args": _shown(row.task, row.args),
+            "args": shown_args(row.task, row.args),
             "progress": progress,
             "timeout_s": row.timeout_seconds,
             "cancel_requested": row.cancel_at is not None,
@@ -107,7 +119,7 @@ _SAME_NAMES = tuple(
 _HIDDEN = {"mail.send": frozenset({"text"})}
 
 
-def _shown(task: str, args: dict[str, Any]) -> dict[str, Any]:
+def shown_args(task: str, args: dict[str, Any]) -> dict[str, Any]:
     hidden = _HIDDEN.get(task, frozenset())
     return {k: "********" if k in hidden else v for k, v in args.items()}
 

@@ -3,7 +3,7 @@
 A job is its owner's and the admins'; to everybody else it does not exist.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,12 @@ from foretell.jobs.errors import (
     JobActive,
     JobFinished,
     JobNotFound,
+    QueueForbidden,
     TaskForbidden,
     TaskUnknown,
 )
 from foretell.jobs.registry import Task, TaskRegistry
-from foretell.jobs.store import Filter, JobStore, NewJob, ring_after_commit
+from foretell.jobs.store import Filter, JobStore, NewJob, QueueState, ring_after_commit
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class JobsService:
         parent_id: str | None = None,
         target: str | None = None,
         objects: Sequence[str] = (),
+        schedule_id: str | None = None,
+        concurrency_key: str | None = None,
+        concurrency_limit: int | None = None,
+        expires_at: datetime | None = None,
     ) -> Job:
         """Queue a job that commits with the caller's transaction.
 
@@ -74,28 +79,75 @@ class JobsService:
             owner_id: Whose rights the job has; `None` for the system's own.
             target: Path whose GET gives what the job makes.
             objects: What it touches, as `kind:name`.
+            concurrency_key: At most `concurrency_limit` (1) jobs with it run at once,
+                whoever owns them.
+            expires_at: A job that has not begun by then fails.
         """
-        known = self._registry.get(task)
-        checked = known.check(args)
-        named = [f"{s.partition(':')[0]}:{name}" for s, name in known.objects(checked)]
-        new = NewJob(
-            task=known.name,
-            args=known.stored(checked),
-            args_version=known.version,
+        new = self._new(
+            task,
+            args,
             owner_id=owner_id,
-            max_attempts=max_attempts or known.max_attempts,
-            timeout_seconds=timeout_seconds or known.timeout_seconds,
-            queue=queue or known.queue,
+            queue=queue,
             priority=priority,
             run_at=run_at,
             unique_key=unique_key,
+            max_attempts=max_attempts,
+            timeout_seconds=timeout_seconds,
             parent_id=parent_id,
             target=target,
-            objects=[*named, *objects],
+            objects=objects,
+            schedule_id=schedule_id,
+            concurrency_key=concurrency_key,
+            concurrency_limit=concurrency_limit,
+            expires_at=expires_at,
         )
         job, _is_new = await self._store.add(new)
         ring_after_commit(self._session, self._bell)
         return job
+
+    async def submit_many(
+        self,
+        task: str,
+        many: Iterable[Mapping[str, Any] | BaseModel],
+        *,
+        owner_id: str | None,
+        **options: Any,
+    ) -> list[str]:
+        """Queue one job for each of the arguments; answers their ids.
+
+        A tenth of the time of as many calls of `submit`, whose options it takes but
+        for `unique_key`.
+        """
+        news = [self._new(task, args, owner_id=owner_id, **options) for args in many]
+        ids = await self._store.add_many(news)
+        ring_after_commit(self._session, self._bell)
+        return ids
+
+    def _new(
+        self,
+        task: str,
+        args: Mapping[str, Any] | BaseModel,
+        *,
+        queue: str | None = None,
+        max_attempts: int | None = None,
+        timeout_seconds: float | None = None,
+        objects: Sequence[str] = (),
+        **options: Any,
+    ) -> NewJob:
+        """Check arguments against the task and fill in what it decides."""
+        known = self._registry.get(task)
+        checked = known.check(args)
+        named = [f"{s.partition(':')[0]}:{name}" for s, name in known.objects(checked)]
+        return NewJob(
+            task=known.name,
+            args=known.stored(checked),
+            args_version=known.version,
+            max_attempts=max_attempts or known.max_attempts,
+            timeout_seconds=timeout_seconds or known.timeout_seconds,
+            queue=queue or known.queue,
+            objects=[*named, *objects],
+            **options,
+        )
 
     async def request(
         self,
@@ -105,6 +157,22 @@ class JobsService:
         **options: Any,
     ) -> Job:
         """Queue a job that a caller named: `POST /api/jobs` and schedules.
+
+        Raises:
+            TaskUnknown: There is no such task, or it cannot be asked for.
+            TaskForbidden: The caller lacks its scope, for an object it names too.
+        """
+        checked = await self.permit(principal, task, args)
+        owner = principal.user_id
+        if (key := options.get("concurrency_key")) is not None:
+            # Nobody makes another's jobs wait by guessing a key.
+            options["concurrency_key"] = f"{owner}:{key}"
+        return await self.submit(task, checked, owner_id=owner, **options)
+
+    async def permit(
+        self, principal: Principal, task: str, args: Mapping[str, Any]
+    ) -> BaseModel:
+        """The checked arguments of a task that the caller may name, with them.
 
         Raises:
             TaskUnknown: There is no such task, or it cannot be asked for.
@@ -120,7 +188,7 @@ class JobsService:
                 raise TaskForbidden(f"This needs the scope {scope} for {name!r}.")
         if known.guard is not None:
             await known.guard(self._session, principal, checked)
-        return await self.submit(task, checked, owner_id=principal.user_id, **options)
+        return checked
 
     def _demand_scope(self, principal: Principal, task: Task) -> None:
         if task.is_admin_only and not principal.is_admin:
@@ -137,6 +205,25 @@ class JobsService:
             and (principal.is_admin or not task.is_admin_only)
             and (task.scope is None or principal.may_some(task.scope))
         ]
+
+    async def queues(self) -> list[QueueState]:
+        """Queues that hold active jobs or are paused, by name."""
+        return await self._store.queues()
+
+    async def set_queue(
+        self, principal: Principal, name: str, *, is_paused: bool
+    ) -> QueueState:
+        """Pause a queue, so that its jobs wait, or open it.
+
+        Raises:
+            QueueForbidden: The caller is no admin; a queue is everybody's.
+        """
+        if not principal.is_admin:
+            raise QueueForbidden("Only admins pause a queue.")
+        await self._store.set_queue(name, is_paused=is_paused)
+        ring_after_commit(self._session, self._bell)
+        found = [queue for queue in await self._store.queues() if queue.name == name]
+        return found[0] if found else QueueState(name, paused=is_paused)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
         """Raises `JobNotFound` when there is none that the caller may see."""

@@ -15,20 +15,33 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Insert,
+    ScalarSelect,
     Select,
     Update,
+    bindparam,
     cast,
     extract,
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
-from foretell.jobs.tables import AttemptOutcome, Job, JobAttempt, JobState
+from foretell.core.db import UtcDateTime
+from foretell.jobs.claims import CLAIMED
+from foretell.jobs.tables import AttemptOutcome, Job, JobAttempt, JobQueue, JobState
 
 COLUMNS = Job.__table__.c
+CLAIM_COLUMNS = [COLUMNS[name] for name in CLAIMED]
+# Statements that run thousands of times are compiled once, with these in the place
+# of what changes (`foretell.jobs.prepared`).
+NOW: Any = bindparam("now", None, type_=UtcDateTime())
+CLOCK: Any = bindparam("clock", None, type_=Double())
+_LIMIT = func.coalesce(Job.concurrency_limit, 1)
+_SWEPT = 200
 _RETURNING = frozenset({"sqlite", "postgresql"})
 
 
@@ -58,10 +71,7 @@ class Statements:
             return cast(extract("epoch", func.clock_timestamp()), Double)
         if self.dialect in ("mysql", "mariadb"):
             return func.unix_timestamp(func.now(6))
-        return literal(now.timestamp(), Double)
-
-    def insert_job(self, values: Mapping[str, Any], now: datetime) -> Insert:
-        return insert(Job).values(**values, changed_at=self.clock(now))
+        return CLOCK if now is NOW else literal(now.timestamp(), Double)
 
     def active_job(self, key: str, *, lock: bool = False) -> Select[Any]:
         """The job that holds an active key.
@@ -81,12 +91,60 @@ class Statements:
         statement = (
             select(Job.id)
             .where(Job.state == JobState.QUEUED, Job.run_at <= now, Job.task.in_(tasks))
+            .where(
+                or_(Job.expires_at.is_(None), Job.expires_at > now),
+                Job.queue.not_in(self._paused()),
+                or_(Job.concurrency_key.is_(None), self._running() < _LIMIT),
+            )
             .order_by(Job.rank, Job.run_at, Job.id)
             .limit(1)
         )
         if queues:
             statement = statement.where(Job.queue.in_(queues))
         return statement
+
+    def _paused(self) -> Select[Any]:
+        return select(JobQueue.name).where(JobQueue.is_paused.is_(True))
+
+    def _running(self) -> ScalarSelect[Any]:
+        """How many jobs with the key of the job at hand run."""
+        other = aliased(Job)
+        return (
+            select(func.count())
+            .where(
+                other.concurrency_key == Job.concurrency_key,
+                other.state == JobState.RUNNING,
+            )
+            .correlate(Job)
+            .scalar_subquery()
+        )
+
+    def running_with(self, key: str) -> Select[Any]:
+        """Running jobs of a concurrency key, locked and as they are now."""
+        statement = select(Job.id).where(
+            Job.concurrency_key == key, Job.state == JobState.RUNNING
+        )
+        return statement.order_by(Job.id).with_for_update()
+
+    def expired(self, now: datetime) -> Select[Any]:
+        """Queued jobs that begin no more."""
+        is_late = Job.expires_at <= now
+        statement = select(Job.id).where(Job.state == JobState.QUEUED, is_late)
+        return statement.limit(_SWEPT)
+
+    def expire(self, job_id: str, error: Mapping[str, Any], now: datetime) -> Update:
+        return (
+            update(Job)
+            .where(Job.id == job_id, Job.state == JobState.QUEUED)
+            .values(
+                state=JobState.FAILED,
+                active_key=None,
+                finished_at=now,
+                error=error,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
 
     def due_locked(
         self, now: datetime, tasks: Sequence[str], queues: Sequence[str]
@@ -137,7 +195,7 @@ class Statements:
     ) -> Any:
         """Claim in one statement that answers the row (SQLite, PostgreSQL)."""
         target = self.due_locked(now, tasks, queues).scalar_subquery()
-        return self.claim(target, worker, now, lease_seconds).returning(*COLUMNS)
+        return self.claim(target, worker, now, lease_seconds).returning(*CLAIM_COLUMNS)
 
     def held(self, job_id: str, token: int) -> list[ColumnElement[bool]]:
         """The condition of every write by a worker."""
@@ -175,12 +233,18 @@ class Statements:
         return select(Job.cancel_at).where(*self.held(job_id, token))
 
     def end(
-        self, job_id: str, token: int, values: Mapping[str, Any], now: datetime
+        self,
+        job_id: str,
+        token: int,
+        values: Mapping[str, Any],
+        now: datetime,
+        *,
+        is_final: bool,
     ) -> Update:
         """Leave `running`: to a last state, or back to the queue unless somebody
         asked for the job's cancellation."""
         conditions = self.held(job_id, token)
-        if values["state"] == JobState.QUEUED:
+        if not is_final:
             conditions.append(Job.cancel_at.is_(None))
         return (
             update(Job)
@@ -301,9 +365,18 @@ class Statements:
             .group_by(Job.state)
         )
 
+    def queue_counts(self) -> Select[str, str, int]:
+        return (
+            select(Job.queue, Job.state, func.count())
+            .where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            .group_by(Job.queue, Job.state)
+        )
+
     def oldest_due(self, now: datetime) -> Select[Any]:
         is_due = Job.run_at <= now
-        return select(func.min(Job.run_at)).where(Job.state == JobState.QUEUED, is_due)
+        return select(func.min(Job.run_at)).where(
+            Job.state == JobState.QUEUED, is_due, Job.queue.not_in(self._paused())
+        )
 
     def clock_now(self, now: datetime) -> Select[Any]:
         return select(self.clock(now))

@@ -1,7 +1,7 @@
 """Every access to the jobs tables within one session; it never commits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,12 +15,33 @@ from foretell.core.clock import Clock
 from foretell.core.db import is_unique_violation
 from foretell.core.ids import new_id
 from foretell.jobs import endings
+from foretell.jobs.claims import Claim, Work
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.endings import Ending
-from foretell.jobs.errors import UniqueKeyTaken
-from foretell.jobs.statements import COLUMNS, Statements, active_key
-from foretell.jobs.tables import Job, JobAttempt, JobState
+from foretell.jobs.errors import JobExpired, UniqueKeyTaken
+from foretell.jobs.failures import problem_of
+from foretell.jobs.plans import insertion, written
+from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
+from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
 
+_NOTHING: Mapping[str, Any] = dict.fromkeys(
+    (
+        "active_key",
+        "started_at",
+        "finished_at",
+        "worker",
+        "lease_until",
+        "deadline",
+        "cancel_at",
+        "next_send",
+        "progress_total",
+        "progress_unit",
+        "progress_message",
+        "result",
+        "error",
+        "waits_since",
+    )
+)
 _RUNG = "foretell.jobs.rung"
 statements_for = lru_cache(maxsize=8)(Statements)
 
@@ -42,38 +63,10 @@ class NewJob:
     parent_id: str | None = None
     target: str | None = None
     objects: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A running job as its worker holds it; `token` goes with every write."""
-
-    id: str
-    task: str
-    args: Mapping[str, Any]
-    args_version: int
-    owner_id: str | None
-    attempt: int
-    max_attempts: int
-    deaths: int
-    timeout_seconds: float
-    token: int
-    worker: str
-    started_at: datetime
-
-    @classmethod
-    def of(cls, row: Any) -> "Claim":
-        return cls(**{name: getattr(row, name) for name in cls.__slots__})
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a worker takes: tasks it has, queues it serves (none = all)."""
-
-    worker: str
-    tasks: tuple[str, ...]
-    queues: tuple[str, ...]
-    lease_seconds: float
+    schedule_id: str | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +79,24 @@ class Filter:
     parent_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue: whether its jobs may begin, and how many there are."""
+
+    name: str
+    paused: bool
+    queued: int = 0
+    running: int = 0
+
+
 class JobStore:
     """The jobs tables, seen through one session."""
 
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
-        self._sql = statements_for(session.get_bind().dialect.name)
+        self._dialect = session.get_bind().dialect
+        self._sql = statements_for(self._dialect.name)
 
     # --- for callers ---------------------------------------------------------
 
@@ -119,40 +123,38 @@ class JobStore:
             if found is not None:
                 return found, False
 
+    async def add_many(self, news: Iterable[NewJob]) -> list[str]:
+        """Store jobs without unique keys, in one go; answers their ids."""
+        now = self._clock.now()
+        rows = [_row_of(new, now) for new in news]
+        plan = insertion(self._dialect, False)
+        arguments = [tuple(plan.arguments(written(row, now))) for row in rows]
+        if arguments:
+            connection = await self._session.connection()
+            await connection.exec_driver_sql(plan.text, arguments)
+        return [row["id"] for row in rows]
+
     async def _insert(self, new: NewJob, key: str | None) -> Job:
         now = self._clock.now()
-        job_id = new_id()
-        values = {
-            "id": job_id,
-            "task": new.task,
-            "args": dict(new.args),
-            "args_version": new.args_version,
-            "queue": new.queue,
-            "rank": -new.priority,
-            "unique_key": new.unique_key,
-            "active_key": key,
-            "state": JobState.QUEUED,
-            "owner_id": new.owner_id,
-            "parent_id": new.parent_id,
-            "objects": list(new.objects),
-            "run_at": new.run_at or now,
-            "created_at": now,
-            "attempt": 0,
-            "max_attempts": new.max_attempts,
-            "deaths": 0,
-            "timeout_seconds": new.timeout_seconds,
-            "token": 0,
-            "progress_done": 0,
-            "seq": 1,
-            "target": new.target,
-        }
-        await self._session.execute(self._sql.insert_job(values, now))
-        return await self._read(job_id)
+        row = _row_of(new, now) | {"active_key": key}
+        plan = insertion(self._dialect, self._sql.can_claim_in_one)
+        arguments = tuple(plan.arguments(written(row, now)))
+
+        def insert(session: Session) -> Any:
+            answer = session.connection().exec_driver_sql(plan.text, arguments)
+            return answer.scalar_one() if self._sql.can_claim_in_one else None
+
+        # One trip into SQLAlchemy's world of greenlets; `AsyncSession` would make two.
+        changed_at = await self._session.run_sync(insert)
+        if changed_at is None:
+            return await self._read(row["id"])
+        given = {name: value for name, value in row.items() if value is not None}
+        return Job(**given, changed_at=changed_at)
 
     async def _read(self, job_id: str) -> Job:
-        statement = select(Job).where(Job.id == job_id)
-        fresh = statement.execution_options(populate_existing=True)
-        return (await self._session.scalars(fresh)).one()
+        found = await self.find(job_id)
+        assert found is not None  # noqa: S101 - written in this transaction
+        return found
 
     async def find(self, job_id: str) -> Job | None:
         statement = select(Job).where(Job.id == job_id)
@@ -262,7 +264,9 @@ class JobStore:
         )
         if not await self._changes(statement):
             return None
-        row = await self._session.execute(select(*COLUMNS).where(Job.id == job_id))
+        row = await self._session.execute(
+            select(*CLAIM_COLUMNS).where(Job.id == job_id)
+        )
         return Claim.of(row.one())
 
     async def beat(self, claim: Claim, lease_seconds: float) -> bool:
@@ -293,8 +297,10 @@ class JobStore:
         """
         now = self._clock.now()
         values = {**(progress or {}), **ending.values}
-        if not await self._changes(self._sql.end(claim.id, claim.token, values, now)):
-            if ending.state.is_final:
+        is_final = ending.state.is_final
+        statement = self._sql.end(claim.id, claim.token, values, now, is_final=is_final)
+        if not await self._changes(statement):
+            if is_final:
                 return False
             return await self.end(claim, endings.cancelled(now), progress)
         await self._session.execute(
@@ -331,6 +337,56 @@ class JobStore:
         now = self._clock.now()
         statement = self._sql.overdue(worker, now, grace_seconds)
         return list(await self._session.scalars(statement))
+
+    async def expire(self) -> int:
+        """Fail jobs that did not begin in time; answers how many."""
+        now = self._clock.now()
+        error = problem_of(JobExpired())
+        count = 0
+        for job_id in list(await self._session.scalars(self._sql.expired(now))):
+            count += await self._changes(self._sql.expire(job_id, error, now))
+        return count
+
+    async def has_expired(self) -> bool:
+        statement = self._sql.expired(self._clock.now()).limit(1)
+        return await self._session.scalar(statement) is not None
+
+    async def queues(self) -> list[QueueState]:
+        """Queues that hold active jobs or are paused, by name."""
+        found: dict[str, QueueState] = {}
+        paused = select(JobQueue.name).where(JobQueue.is_paused.is_(True))
+        for name in await self._session.scalars(paused):
+            found[name] = QueueState(name, paused=True)
+        for name, state, count in await self._session.execute(self._sql.queue_counts()):
+            queue = found.setdefault(name, QueueState(name, paused=False))
+            if state == JobState.RUNNING:
+                found[name] = replace(queue, running=count)
+            else:
+                found[name] = replace(queue, queued=count)
+        return [found[name] for name in sorted(found)]
+
+    async def set_queue(self, name: str, *, is_paused: bool) -> None:
+        """Pause a queue or open it."""
+        row = await self._session.get(JobQueue, name, with_for_update=True)
+        if row is None:
+            row = JobQueue(name=name)
+            self._session.add(row)
+        row.is_paused, row.changed_at = is_paused, self._clock.now()
+        await self._session.flush()
+
+    async def is_within_limit(self, claim: Claim) -> bool:
+        """Whether a claimed job's concurrency key allows it, counting what runs now.
+
+        Claims of the same moment may all have found room for one more. Each looks
+        again after its own is visible, behind the locks of the others, so that of
+        two in excess at least one steps back and never both of two that fit.
+        """
+        if claim.concurrency_key is None or self._dialect.name == "sqlite":
+            return True
+        running = await self._session.scalars(
+            self._sql.running_with(claim.concurrency_key)
+        )
+        return len(list(running)) <= (claim.concurrency_limit or 1)
 
     async def _free(self, statement: Select[Any]) -> list[str]:
         jobs = list(await self._session.scalars(statement))
@@ -372,6 +428,37 @@ def ring_after_commit(session: AsyncSession, bell: Bell) -> None:
         bell.ring()
 
     event.listen(session.sync_session, "after_commit", ring)
+
+
+def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
+    return {
+        **_NOTHING,
+        "id": new_id(),
+        "task": new.task,
+        "args": dict(new.args),
+        "args_version": new.args_version,
+        "queue": new.queue,
+        "rank": -new.priority,
+        "unique_key": new.unique_key,
+        "state": JobState.QUEUED,
+        "owner_id": new.owner_id,
+        "parent_id": new.parent_id,
+        "objects": list(new.objects),
+        "schedule_id": new.schedule_id,
+        "concurrency_key": new.concurrency_key,
+        "concurrency_limit": new.concurrency_limit,
+        "expires_at": new.expires_at,
+        "run_at": new.run_at or now,
+        "created_at": now,
+        "attempt": 0,
+        "max_attempts": new.max_attempts,
+        "deaths": 0,
+        "timeout_seconds": new.timeout_seconds,
+        "token": 0,
+        "progress_done": 0,
+        "seq": 1,
+        "target": new.target,
+    }
 
 
 def _filtered(statement: Select[Any], wanted: Filter) -> Select[Any]:

@@ -9,7 +9,7 @@ judges only processes of its own host; everything else is left to the leases.
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ class Supervisor:
         composition: Dotted name of the function that composes a worker.
         database: The server's own; the supervisor writes little and briefly.
         environment: Variables of the children; this process's own when left out.
+        chores: Done once a second by each supervisor, so they must not mind company.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Supervisor:
         processes: int = 1,
         timing: Timing | None = None,
         environment: Mapping[str, str] | None = None,
+        chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
+        self._chores = chores
         self._database = database
         self._clock = clock or SystemClock()
         self._processes = processes
@@ -157,13 +160,14 @@ class Supervisor:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            try:
-                await self.sweep()
-            except Unavailable:
-                log.warning("jobs.sweep_without_database")
-            except Exception:
-                # Without the sweep no lease is ever judged: it must go on.
-                log.exception("jobs.sweep_failed")
+            for chore in (self.sweep, *self._chores):
+                try:
+                    await chore()
+                except Unavailable:
+                    log.warning("jobs.sweep_without_database")
+                except Exception:
+                    # Without the sweep no lease is ever judged: it must go on.
+                    log.exception("jobs.sweep_failed")
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def sweep(self) -> None:

@@ -55,6 +55,10 @@ class Job(Base):
         seq: Raised by every visible change; the position of an event stream.
         target: Path whose GET gives what the job made, once it succeeded.
         objects: What the job touches, as `kind:name`.
+        schedule_id: The schedule whose tick asked for it.
+        concurrency_key: At most `concurrency_limit` jobs with this key run at once.
+        expires_at: A job that has not begun by then fails instead.
+        waits_since: When the function returned and left children to wait for.
         next_send: When a carrier may be handed the id again (external executors).
     """
 
@@ -62,6 +66,11 @@ class Job(Base):
     __table_args__ = table_options(
         Index("ix_jobs_claim", "state", "rank", "run_at", "id"),
         Index("ix_jobs_owner", "owner_id", "id"),
+        Index("ix_jobs_schedule_id_state", "schedule_id", "state"),
+        Index("ix_jobs_concurrency_key_state", "concurrency_key", "state"),
+        Index("ix_jobs_parent", "parent_id", "id"),
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_task", "task", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -74,9 +83,14 @@ class Job(Base):
     active_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     owner_id: Mapped[str | None] = mapped_column(String(36))
-    parent_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    parent_id: Mapped[str | None] = mapped_column(String(36))
     objects: Mapped[list[Any]] = mapped_column(JSON)
+    schedule_id: Mapped[str | None] = mapped_column(String(36))
+    concurrency_key: Mapped[str | None] = mapped_column(String(200))
+    concurrency_limit: Mapped[int | None] = mapped_column(Integer)
 
+    expires_at: Mapped[datetime | None]
+    waits_since: Mapped[datetime | None]
     run_at: Mapped[datetime]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -125,3 +139,13 @@ class JobAttempt(Base):
     finished_at: Mapped[datetime]
     outcome: Mapped[str] = mapped_column(String(16))
     error: Mapped[Any] = mapped_column(_JSON, nullable=True)
+
+
+class JobQueue(Base):
+    """What was decided about a queue; one without a row is open."""
+
+    __tablename__ = "job_queues"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    is_paused: Mapped[bool]
+    changed_at: Mapped[datetime]

@@ -17,11 +17,12 @@ from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
+from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Timing
 from foretell.jobs.context import JobContext
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.interrupts import interrupt_main_thread
-from foretell.jobs.store import Claim, JobStore
+from foretell.jobs.store import JobStore
 
 EXIT_STUCK = 75
 EXIT_ORPHANED = 76

@@ -9,15 +9,17 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import aclosing
 
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 from foretell.jobs import interrupts
+from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
 from foretell.jobs.identity import worker_identity
+from foretell.jobs.ledgers import open_ledger
 from foretell.jobs.runner import Runner
-from foretell.jobs.store import Claim
 from foretell.jobs.watch import EXIT_ORPHANED, Watch
 
 _PR_SET_PDEATHSIG = 1
@@ -58,10 +60,12 @@ class Worker:
                     worker_identity(),
                     watch=watch,
                     bell=bell,
+                    ledger_of=open_ledger,
                 )
                 self._take_signals(runner)
                 watch.start()
-                await self._work(runner)
+                async with aclosing(runner):
+                    await self._work(runner)
         finally:
             listener.close()
             watch.close()

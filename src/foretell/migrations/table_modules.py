@@ -7,6 +7,7 @@ TABLE_MODULES = (
     "foretell.core.idempotency",
     "foretell.auth.tables",
     "foretell.jobs.tables",
+    "foretell.jobs.schedule_tables",
     "foretell.datasets.tables",
     "foretell.models.tables",
     "foretell.predictions.tables",
