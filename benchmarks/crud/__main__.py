@@ -124,6 +124,8 @@ def main() -> None:
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (0.5 if options.quick else 1.0)
+    if not measuring.has_wrk():
+        parser.error("wrk is needed: the Debian package of that name")
     install_peers()
     with measuring.temporary_folder() as temporary:
         folder = Path(temporary)
