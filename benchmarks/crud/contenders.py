@@ -27,6 +27,7 @@ class Contender:
             goes in the body.
         token: Sent as Bearer with each request.
         validates: Whether a bad body is refused.
+        table: Where its customers are.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Contender:
     if_match: str | None = None
     token: str = ""
     validates: bool = True
+    table: str = "customers"
     environment: dict[str, str] = field(default_factory=dict)
 
     def environment_on(self, database_url: str) -> dict[str, str]:

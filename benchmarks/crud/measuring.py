@@ -78,7 +78,15 @@ class Point:
         command = ["timeout", "-s", "INT", str(seconds)] if seconds % 1 else []
         whole = max(1, int(seconds + 0.999))
         command += ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}"]
-        command += [f"-d{whole}s", "--latency", "-s", str(SCRIPT), self._running.url]
+        command += [
+            f"-d{whole}s",
+            "--latency",
+            "--timeout",
+            "20s",
+            "-s",
+            str(SCRIPT),
+            self._running.url,
+        ]
         done = subprocess.run(
             command,
             env={**os.environ, **self._environment, "BENCH_START": str(start)},

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.crud.contenders import Contender
 
 APP = "benchmarks.crud.shop.app:app"
+VARIANTS = "benchmarks.crud.variants.app:app"
+PASSWORD = "correct horse battery\n"
 CONNECTIONS = "10"
 
 
@@ -48,10 +51,14 @@ def _environment(database_url: str) -> dict[str, str]:
 
 
 def foretell(
-    database_url: str, *arguments: str, data_dir: str = "", text: str | None = None
+    database_url: str,
+    *arguments: str,
+    data_dir: str = "",
+    text: str | None = None,
+    **variables: str,
 ) -> str:
     """Run a command of ours on a database and give back what it prints."""
-    environment = {**os.environ, **_environment(database_url)}
+    environment = {**os.environ, **_environment(database_url), **variables}
     if data_dir:
         environment["FORETELL_DATA_DIR"] = data_dir
     return subprocess.run(
@@ -67,21 +74,61 @@ def foretell(
 def contenders_on(database_url: str, data_dir: str) -> list[Contender]:
     """Foretell with its fast path and without, and a key for both."""
     create = ("user", "create", "bench@example.org")
-    foretell(database_url, *create, data_dir=data_dir, text="correct horse battery\n")
-    made = foretell(
-        database_url, "key", "create", "--name", "bench", "--json", data_dir=data_dir
-    )
-    token = json.loads(made)["key"]
+    foretell(database_url, *create, data_dir=data_dir, text=PASSWORD)
+    token = _key(database_url, data_dir)
     ways = {"Foretell": True, "Foretell, portable": False}
     return [
-        Foretell(
-            name,
-            address="/api/customers",
-            full="?expand=orders",
-            if_match='"%s-1"',
-            token=token,
-            is_fast=is_fast,
-            data_dir=data_dir,
-        )
+        _contender(name, data_dir, token, is_fast=is_fast)
         for name, is_fast in ways.items()
     ]
+
+
+def variants_on(database_url: str, data_dir: str) -> list[Contender]:
+    """Foretell with an owner for each row, and with an audit log of each write."""
+    environment = {"FORETELL_APP": VARIANTS}
+    foretell(database_url, "db", "upgrade", data_dir=data_dir, **environment)
+    somebody = ("user", "create", "owner@example.org", "--role", "editor")
+    foretell(database_url, *somebody, data_dir=data_dir, text=PASSWORD)
+    user = ("--user", "owner@example.org")
+    token = _key(database_url, data_dir, *user, **environment)
+    return [
+        _contender(
+            f"Foretell, {name}",
+            data_dir,
+            token,
+            address=f"/api/{name}_customers",
+            table=f"{name}_customers",
+            environment=environment,
+        )
+        for name in ("owned", "audited")
+    ]
+
+
+COPIES = (
+    "INSERT INTO owned_customers (id, version, created_at, updated_at, email, name,"
+    " city, credit, active, owner_id) SELECT c.id, c.version, c.created_at,"
+    " c.updated_at, c.email, c.name, c.city, c.credit, c.active, u.id"
+    " FROM customers c, users u WHERE u.email = 'owner@example.org'",
+    "INSERT INTO audited_customers (id, version, created_at, updated_at, email, name,"
+    " city, credit, active) SELECT id, version, created_at, updated_at, email, name,"
+    " city, credit, active FROM customers",
+)
+"""Statements that give the variants the rows of the others."""
+
+
+def _key(database_url: str, data_dir: str, *options: str, **environment: str) -> str:
+    command = ("key", "create", "--name", "bench", "--json", *options)
+    made = foretell(database_url, *command, data_dir=data_dir, **environment)
+    key: str = json.loads(made)["key"]
+    return key
+
+
+def _contender(name: str, data_dir: str, token: str, **options: Any) -> Contender:
+    return Foretell(
+        name,
+        token=token,
+        data_dir=data_dir,
+        full="?expand=orders",
+        if_match='"%s-1"',
+        **{"address": "/api/customers", **options},
+    )

@@ -18,6 +18,7 @@ from foretell.auth.tables import (
 from foretell.core.db import Database
 from foretell.core.ids import new_id
 from foretell.datasets.tables import Dataset, DatasetVersion
+from foretell.jobs.schedule_tables import Schedule
 from foretell.jobs.tables import Job, JobAttempt
 from foretell.models.tables import Model, ModelAlias, ModelAliasMove, ModelVersion
 from foretell.testing.draining import drain
@@ -30,7 +31,8 @@ EMAIL = "admin@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """The real objects: names and ids that routes take."""
+    """The real objects: names and ids that routes take; the schedule has the
+    dataset's name."""
 
     dataset: str
     model: str
@@ -59,6 +61,9 @@ async def make_originals(
         f"/api/models/{model}/aliases/champion", json={"version": 1}
     )
     assert alias.status_code == 200, alias.text
+    schedule = {"task": "system.echo", "args": {"value": 1}, "every_s": 3600}
+    planned = await client.put(f"/api/schedules/{dataset}", json=schedule)
+    assert planned.is_success, planned.text
     key = await client.post("/api/keys", json={"name": "k", "scopes": ["jobs:read"]})
     who = {"email": EMAIL, "password": PASSWORD}
     assert (await client.post("/api/session", json=who)).status_code in (200, 201)
@@ -139,6 +144,11 @@ def _copies(originals: Originals, count: int) -> Sequence[tuple[Any, Any, Change
             JobAttempt,
             JobAttempt.job_id == originals.job,
             lambda n: {"token": n + 1000},
+        ),
+        (
+            Schedule,
+            Schedule.name == originals.dataset,
+            lambda n: {"id": new_id(), "name": f"copy-{count}-{n}"},
         ),
         (
             Model,

@@ -28,6 +28,7 @@ LISTS = {
     "/api/datasets/{name}/versions",
     "/api/datasets/{name}/rows",
     "/api/models",
+    "/api/schedules",
     "/api/models/{model}/versions",
     "/api/models/{model}/aliases/{alias}",
 }

@@ -222,6 +222,20 @@ def test_a_deleted_dataset_and_its_cursors_are_gone(callers):
     assert after.status_code == 410
 
 
+def test_sharing_and_deleting_stand_in_the_audit_log(callers):
+    name = unique("audited")
+    upload(callers.editor, name, "a\n1\n")
+    url = f"/api/datasets/{name}"
+    assert callers.editor.patch(url, json={"visibility": "everyone"}).is_success
+    assert callers.editor.patch(url, json={"description": "x"}).is_success
+    assert callers.editor.put(f"{url}/current", json={"version": 1}).is_success
+    assert callers.editor.delete(url).status_code == 204
+    found = callers.admin.get("/api/audit", params={"object_id": name}).json()["items"]
+    actions = [entry["action"] for entry in found]
+    assert actions == ["dataset.delete", "dataset.current", "dataset.share"]
+    assert found[-1]["detail"] == {"visibility": "everyone"}
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

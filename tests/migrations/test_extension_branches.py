@@ -67,8 +67,8 @@ async def test_an_extensions_tables_get_a_branch_of_its_own(database, shop, blog
     branches = (shop, blog)
     assert await make(database, branches, shop) == "my_shop_0001_what_changes.py"
     source = next(shop.folder.glob("*.py")).read_text()
-    assert "branch_labels: str | Sequence[str] | None = ('my_shop',)" in source
-    assert "depends_on: str | Sequence[str] | None = '0001'" in source
+    assert 'branch_labels: str | Sequence[str] | None = ("my_shop",)' in source
+    assert 'depends_on: str | Sequence[str] | None = "0001"' in source
     assert "branch_posts" not in source
     with pytest.raises(SchemaOutdated, match="my_shop_0001"):
         await schema.ensure_current(database, branches)

@@ -1,40 +1,71 @@
 """Fixtures of the resources tests."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.databases import KINDS, throw_away
 from tests.resources.application import Served, served
+from tests.resources.emptying import empty
 from tests.resources.looping import Looping, looping
 
 
-@pytest.fixture(params=(*KINDS, "fast"))
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, bool]]:
-    """The URL of an empty database of each kind, and whether the fast path answers;
-    PostgreSQL comes with and without."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where an application works, and by which path it answers."""
+
+    folder: Path
+    url: str
+    is_fast: bool = False
+
+
+# One application for each kind of database serves all tests, each on empty tables: to
+# start one takes longer than most of them. They share the session's loop.
+@pytest.fixture(scope="session", params=(*KINDS, "fast"))
+def door(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    """A database of each kind, and whether the fast path answers; PostgreSQL comes
+    with and without."""
+    folder = tmp_path_factory.mktemp(f"door-{request.param}")
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'r.db'}", False
+        yield Door(folder, f"sqlite+aiosqlite:///{folder / 'r.db'}")
         return
     is_fast = request.param == "fast"
     with throw_away("postgresql" if is_fast else request.param) as url:
-        yield url, is_fast
+        yield Door(folder, url, is_fast)
 
 
-@pytest.fixture
-async def resources(tmp_path: Path, door: tuple[str, bool]) -> AsyncIterator[Served]:
-    """The test resources on each kind of database."""
-    url, is_fast = door
-    async with served(tmp_path, url, is_fast=is_fast) as running:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def behind_door(door: Door) -> AsyncIterator[Served]:
+    async with served(door.folder, door.url, is_fast=door.is_fast) as running:
         yield running
 
 
-@pytest.fixture
-async def on_sqlite(tmp_path: Path) -> AsyncIterator[Served]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def resources(behind_door: Served) -> Served:
+    """The test resources on each kind of database, on empty tables."""
+    await empty(behind_door)
+    return behind_door
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_sqlite(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Served]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    async with served(folder, f"sqlite+aiosqlite:///{folder / 'r.db'}") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def on_sqlite(shared_sqlite: Served) -> Served:
     """The test resources on SQLite alone, for what no database decides."""
-    async with served(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'r.db'}") as running:
-        yield running
+    await empty(shared_sqlite)
+    return shared_sqlite
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -57,7 +57,7 @@ def _typed(text: str, dialect: str) -> Any:
     return typed
 
 
-@settings(QUIET, max_examples=150)
+@settings(QUIET, max_examples=50)
 @given(text=conditions, many=st.lists(stored, min_size=1, max_size=5))
 def test_a_condition_finds_the_rows_for_which_it_is_true(
     loop_of: Looping, text: str, many: list[dict[str, Any]]

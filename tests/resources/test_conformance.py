@@ -3,10 +3,14 @@
 Keys are named by the caller and the clock stands still, so whole answers compare.
 """
 
-from pathlib import Path
 from typing import Any
 
+import pytest
+import pytest_asyncio
+
 from tests.resources.application import Served, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ITEMS: list[dict[str, Any]] = [
     {"id": "a", "i": 1, "s": "Zürich", "p": "1.5", "x": 3.0, "b": True},
@@ -70,14 +74,17 @@ async def transcript(running: Served) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def wanted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    """What the portable path answers on SQLite."""
+    folder = tmp_path_factory.mktemp("reference")
+    async with served(folder, f"sqlite+aiosqlite:///{folder / 'r.db'}") as reference:
+        return await transcript(reference)
+
+
 async def test_answers_are_the_same_bytes_everywhere(
-    resources: Served, tmp_path: Path
+    resources: Served, wanted: list[tuple[Any, ...]]
 ) -> None:
     found = await transcript(resources)
-    folder = tmp_path / "reference"
-    folder.mkdir()
-    url = f"sqlite+aiosqlite:///{folder / 'r.db'}"
-    async with served(folder, url) as reference:
-        wanted = await transcript(reference)
     for one, other in zip(found, wanted, strict=True):
         assert one == other

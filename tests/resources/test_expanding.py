@@ -11,6 +11,8 @@ from foretell.core.direct import DirectPool
 from tests.resources.application import Served
 from tests.resources.test_rows import made
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 @contextmanager
 def statements(served: Served) -> Iterator[list[str]]:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.resources.application import Served
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"i": True}, "/i"),
     ({"i": "12"}, "/i"),

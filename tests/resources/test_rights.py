@@ -1,7 +1,11 @@
 """Who may do what with whose rows."""
 
+import pytest
+
 from tests.resources.application import Served
 from tests.resources.test_rows import made
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_owned_rows_exist_for_their_owner_and_admins(resources: Served) -> None:

@@ -3,8 +3,11 @@
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.resources.application import Served
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def made(client: httpx2.AsyncClient, path: str, **values: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from foretell.core.consistent import consistent_reading
 from foretell.core.db import Database
 from foretell.core.parts import Parts
@@ -17,6 +19,8 @@ from tests.resources.application import CALLERS, Served
 from tests.resources.models import cities
 from tests.resources.test_conformance import ITEMS
 from tests.resources.test_rows import made
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def run_jobs(served: Served) -> None:

@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, Numeric, String
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Numeric,
+    String,
+    TypeDecorator,
+)
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -13,6 +21,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from .ids import new_id
 
 Moment = DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+
+
+class Hundredths(TypeDecorator[Decimal]):
+    """How the tables hold a decimal on SQLite."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> int | None:
+        return None if value is None else int(value * 100)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> Decimal | None:
+        return None if value is None else Decimal(value).scaleb(-2)
+
+
+Money = Numeric(12, 2).with_variant(Hundredths(), "sqlite")
 
 
 def now() -> datetime:
@@ -34,7 +58,7 @@ class Customer(Base):
     email: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     city: Mapped[str]
-    credit: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    credit: Mapped[Decimal] = mapped_column(Money)
     active: Mapped[bool]
     orders: Mapped[list["Order"]] = relationship(lazy="raise", viewonly=True)
 
@@ -48,7 +72,7 @@ class Order(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
-    amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    amount: Mapped[Decimal] = mapped_column(Money)
     status: Mapped[str]
 
 

@@ -23,6 +23,7 @@ def get_datasets(
         state.port(DatasetImporter),
         announce,
         people=auth.accounts.resolve_people,
+        audit=auth.audit,
         **datasets_parts(state, session),
     )
 

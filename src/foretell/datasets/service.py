@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from foretell.auth.audit import Audit
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
@@ -91,7 +92,11 @@ class DatasetView:
 
 
 class DatasetsService:
-    """Use cases of datasets, in the unit of work of one request or job."""
+    """Use cases of datasets, in the unit of work of one request or job.
+
+    Args:
+        people, audit: For changes that somebody asks for; a job has neither.
+    """
 
     def __init__(
         self,
@@ -101,7 +106,9 @@ class DatasetsService:
         cursors: Cursors,
         reader: DatasetReader,
         people: People | None = None,
+        audit: Audit | None = None,
     ) -> None:
+        self._audit = audit
         self._reader = reader
         self._people = people
         self._store = store
@@ -302,6 +309,9 @@ class DatasetsService:
         values = await self._with_people(values)
         if values and not await self._store.change(dataset, revision, values):
             raise PreconditionFailed("The dataset was changed by someone else.")
+        if values.keys() - {"description"}:
+            seen_by = dataset.visibility
+            await self._note(principal, "dataset.share", name, visibility=seen_by)
         return await self.get(principal, name)
 
     async def _with_people(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -317,6 +327,7 @@ class DatasetsService:
         if await self._store.find_version(dataset.id, version) is None:
             raise DatasetVersionNotFound(name, version)
         await self._store.change(dataset, None, {"current": version})
+        await self._note(principal, "dataset.current", name, version=version)
 
     async def delete(self, principal: Principal, name: str) -> None:
         """Delete a dataset with all versions; a job removes its files.
@@ -328,6 +339,15 @@ class DatasetsService:
         await self._jobs.submit(
             REMOVE_TASK, {"dataset_id": dataset.id}, owner_id=principal.user_id
         )
+        await self._note(principal, "dataset.delete", name)
+
+    async def _note(
+        self, principal: Principal, action: str, name: str, **detail: Any
+    ) -> None:
+        if self._audit is not None:
+            await self._audit.record(
+                action, principal, kind="dataset", object_id=name, **detail
+            )
 
     async def exists(self, dataset_id: str) -> bool:
         """Whether a dataset of that id is there; asks for no rights."""

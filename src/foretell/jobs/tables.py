@@ -68,6 +68,9 @@ class Job(Base):
         Index("ix_jobs_owner", "owner_id", "id"),
         Index("ix_jobs_schedule_id_state", "schedule_id", "state"),
         Index("ix_jobs_concurrency_key_state", "concurrency_key", "state"),
+        Index("ix_jobs_parent", "parent_id", "id"),
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_task", "task", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -80,7 +83,7 @@ class Job(Base):
     active_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     owner_id: Mapped[str | None] = mapped_column(String(36))
-    parent_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    parent_id: Mapped[str | None] = mapped_column(String(36))
     objects: Mapped[list[Any]] = mapped_column(JSON)
     schedule_id: Mapped[str | None] = mapped_column(String(36))
     concurrency_key: Mapped[str | None] = mapped_column(String(200))

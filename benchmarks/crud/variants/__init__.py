@@ -1,0 +1,1 @@
+"""The same table with an owner for each row, and with an audit log."""
