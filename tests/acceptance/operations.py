@@ -101,6 +101,8 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         "put /api/models/{model}": {"description": "changed"},
         "patch /api/models/{model}": {"description": "changed"},
         "put /api/models/{model}/aliases/{alias}": {"version": 1},
+        "put /api/schedules/{name}": {"task": "system.echo", "every_s": 3600},
+        "put /api/queues/{name}": {"paused": False},
         "post /api/models/{model}/predict": {"rows": [ROW]},
         "post /api/models/{model}/batch": {"dataset": dataset, "output": "stolen"},
         "post /api/predict": {"model": model, "rows": [ROW]},

@@ -57,6 +57,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "put /api/models/{model}": {"description": "changed"},
     "patch /api/models/{model}": {"description": "changed"},
     "put /api/models/{model}/aliases/{alias}": {"version": 1},
+    "put /api/schedules/{name}": {
+        "task": "system.echo",
+        "args": {"value": 1},
+        "every_s": 3600,
+    },
+    "put /api/queues/{name}": {"paused": False},
     "post /api/models/{model}/predict": {"features": [1.0]},
     "post /api/predict": {"model": MODEL, "features": [1.0]},
     "post /api/models/{model}/batch": {"dataset": DATASET, "output": "out"},

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, inspect
 
 from foretell.core.branches import Branch
 from foretell.core.connectors import Connector
@@ -105,13 +105,22 @@ class Extensions:
 
     def _claim_tables(self) -> None:
         """Give models without an owner to the extension whose package they are in."""
-        for mapper in Base.registry.mappers:
-            table, module = mapper.local_table, mapper.class_.__module__
+        for model in _models_below(Base):
+            table, module = inspect(model).local_table, model.__module__
             if not isinstance(table, Table) or OWNER_KEY in table.info:
                 continue
             near = [item for item in self if _is_within(module, _package(item))]
             if near:
                 max(near, key=lambda item: len(_package(item))).table(table)
+
+
+def _models_below(base: type[Base]) -> Iterator[type[Base]]:
+    """Mapped classes. The registry's own list fails on a class whose declaration was
+    refused and that is not collected yet."""
+    for model in base.__subclasses__():
+        if inspect(model, raiseerr=False) is not None:
+            yield model
+        yield from _models_below(model)
 
 
 def _scopes_of(extension: Extension) -> Iterator[DeclaredScope]:
