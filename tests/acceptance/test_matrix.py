@@ -19,8 +19,12 @@ from tests.served import PASSWORD, unique, upload
 
 Client = httpx2.Client
 NOT_JSON = {"content": b"{", "headers": {"Content-Type": "application/json"}}
-# A taken name may show by 409: names are unique on a server.
-SHOWS_TAKEN = {"put /api/models/{model}": 409}
+# A taken name may show by 409: names are unique on a server. Queues are nobody's.
+NOT_MISSING = {
+    "put /api/models/{model}": 409,
+    "put /api/schedules/{name}": 409,
+    "put /api/queues/{name}": 403,
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,8 @@ def objects(callers: Callers, models: dict[str, str]) -> dict[str, str]:
     job = {"task": "system.echo", "run_at": "2999-01-01T00:00:00Z"}
     alias = f"/api/models/{models['flowers']}/aliases/best"
     assert editor.put(alias, json={"version": 1}).status_code == 200
+    schedule = {"task": "system.echo", "every_s": 3600, "paused": True}
+    assert editor.put(f"/api/schedules/{dataset}", json=schedule).status_code == 201
     me = editor.get("/api/me").json()
     keys = editor.get("/api/keys").json()["items"]
     sessions = editor.get("/api/sessions").json()["items"]
@@ -156,11 +162,17 @@ def test_g01_objects_of_others_do_not_exist(
                 continue
             body = good_body(operation, objects)
             answer = call(other, operation, objects, **body)
-            status = SHOWS_TAKEN.get(operation.name, 404)
+            status = NOT_MISSING.get(operation.name, 404)
             found.append((operation.name, fault_of(answer, status)))
     assert len(found) > 30
     assert faults(found) == []
-    for path in ("datasets/{name}", "models/{model}", "jobs/{job_id}", "keys/{key_id}"):
+    for path in (
+        "datasets/{name}",
+        "schedules/{name}",
+        "models/{model}",
+        "jobs/{job_id}",
+        "keys/{key_id}",
+    ):
         answer = callers.editor.get("/api/" + path.format(**objects))
         assert answer.status_code == 200
         assert "changed" not in answer.text

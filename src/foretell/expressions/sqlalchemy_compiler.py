@@ -27,7 +27,6 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
-    LargeBinary,
     Numeric,
     String,
     Text,
@@ -50,7 +49,8 @@ from sqlalchemy.sql import ColumnElement
 from foretell.core.columns import ColumnType
 from foretell.core.db import UtcDateTime
 from foretell.expressions.errors import NotInSql
-from foretell.expressions.patterns import ANY_CHARACTER, Piece, split_like
+from foretell.expressions.patterns import Piece, split_like
+from foretell.expressions.sql_texts import MYSQL, by_code_point, matches, same_text
 from foretell.expressions.typed import (
     Operation,
     OwnCall,
@@ -71,8 +71,6 @@ SUBSET = (
 """What a condition may hold, as messages tell it."""
 
 _MIN, _MAX = -(2**63), 2**63 - 1
-_MYSQL = ("mysql", "mariadb")
-_ESCAPE = "!"
 _LONGEST = 10**9
 
 
@@ -90,26 +88,6 @@ def to_sql(
         NotInSql: It holds something outside of the subset.
     """
     return _Compiler(columns, dialect).visit(typed)
-
-
-def by_code_point(element: Element, dialect: str) -> Element:
-    """Give a text that compares and sorts by code point."""
-    if dialect == "postgresql":
-        return element.collate("C")
-    if dialect in _MYSQL:
-        return cast(element, LargeBinary)
-    return element
-
-
-def same_text(left: Element, right: Element, dialect: str) -> ColumnElement[bool]:
-    """Give an equality of texts that an index of the column serves."""
-    equal = left == right
-    if dialect in _MYSQL:
-        # The first finds by index, the second tells 'a' from 'a '.
-        return and_(
-            equal, by_code_point(left, dialect) == by_code_point(right, dialect)
-        )
-    return equal
 
 
 class _Compiler:
@@ -250,18 +228,7 @@ class _Compiler:
         assert isinstance(pattern, TypedLiteral)  # noqa: S101 - the checker's promise
         assert isinstance(escape, TypedLiteral)  # noqa: S101
         pieces = split_like(str(pattern.value), _text_or_none(escape.value))
-        return self._matches(self.visit(node.arguments[0]), pieces)
-
-    def _matches(self, text: Element, pieces: list[Piece]) -> Element:
-        if self._dialect == "sqlite":
-            glob = "*".join("".join(map(_glob, piece)) for piece in pieces)
-            return text.op("GLOB", is_comparison=True)(literal(glob, Text))
-        if self._dialect in _MYSQL:
-            # Its index range for 'a%' starts at 'a' padded with blanks, so it would
-            # miss 'a' and a tab; a computed text has no index.
-            text = func.concat(text, "", type_=Text)
-        pattern = "%".join("".join(map(_like, piece)) for piece in pieces)
-        return text.like(literal(pattern, Text), escape=_ESCAPE)
+        return matches(self.visit(node.arguments[0]), pieces, self._dialect)
 
     def part(self, node: Operation) -> Element:
         """`contains`, `starts_with`, `ends_with` with a written part."""
@@ -276,7 +243,7 @@ class _Compiler:
             "starts_with": [inner, []],
             "ends_with": [[], inner],
         }[node.operator]
-        return self._matches(self.visit(text), pieces)
+        return matches(self.visit(text), pieces, self._dialect)
 
     # --- numbers ----------------------------------------------------------------
 
@@ -368,7 +335,7 @@ class _Compiler:
         source = node.arguments[0]
         if source.type is ColumnType.INTEGER and node.type is ColumnType.FLOAT:
             value = self.visit(source)
-            if self._dialect in _MYSQL:  # CAST AS DOUBLE is younger than many servers
+            if self._dialect in MYSQL:  # CAST AS DOUBLE is younger than many servers
                 return type_coerce(value + literal_column("0e0", Double), Double)
             return cast(value, Double)
         if source.type is ColumnType.DATE:
@@ -533,18 +500,6 @@ def _never_null(column: Element, truth: bool) -> Element:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _glob(character: str | None) -> str:
-    if character is ANY_CHARACTER:
-        return "?"
-    return f"[{character}]" if character in "*?[" else str(character)
-
-
-def _like(character: str | None) -> str:
-    if character is ANY_CHARACTER:
-        return "_"
-    return f"{_ESCAPE}{character}" if character in f"%_{_ESCAPE}" else str(character)
 
 
 def _is_integer(node: TypedNode) -> bool:

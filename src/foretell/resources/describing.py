@@ -56,8 +56,7 @@ def describe(
     _demand(model, public, readable_by, owned)
     if owned:
         add_owner(model)
-    columns = _columns(model)
-    table = _table(model)
+    table, columns = _table(model), _columns(model)
     title, plural = model.__name__, path or table.name
     made = create or schemas.create_schema(f"{title}Create", columns)
     shown = read or schemas.read_schema(f"{title}Read", columns)
@@ -117,7 +116,6 @@ def _table(model: type[Resource]) -> Table:
 
 
 def _columns(model: type[Resource]) -> tuple[ResourceColumn, ...]:
-    _table(model)
     # Not `column_attrs`: that resolves the relations of every model, and those that
     # this one names may not be there yet.
     items = model.__mapper__.columns.items()

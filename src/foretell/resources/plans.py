@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Integer, Select, bindparam, select
 
 from foretell.expressions.check import parse_condition
-from foretell.expressions.sqlalchemy_compiler import same_text, to_sql
+from foretell.expressions.sql_texts import same_text
+from foretell.expressions.sqlalchemy_compiler import to_sql
 from foretell.resources.columns import Kind
 from foretell.resources.description import ResourceDescription
 from foretell.resources.keyset import Key, after
