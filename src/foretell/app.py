@@ -19,7 +19,7 @@ from foretell.composition import (
 )
 from foretell.core import idempotency, schema
 from foretell.core.clock import Clock, SystemClock
-from foretell.core.logs import get_logger
+from foretell.core.logs import ensure_logs, get_logger
 from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
@@ -93,6 +93,7 @@ def create_app(
         with_migration: Upgrade an older database at start; otherwise refuse it.
         clock: Tells the time; a fake one in tests.
     """
+    ensure_logs()
     settings = settings or load_settings()
     state = build_state(settings, chosen(settings, extensions), clock)
     app = Edge(

@@ -86,14 +86,27 @@ class Gadget(Resource):
     label: Mapped[str] = mapped_column(String(10))
 
 
+class Word(Resource):
+    """Columns with names that statements could have for their parameters."""
+
+    key: Mapped[str] = mapped_column(String(20), index=True)
+    keys: Mapped[int]
+    owner: Mapped[str | None] = mapped_column(String(20), index=True)
+    take: Mapped[int | None]
+    set_key: Mapped[str | None] = mapped_column(String(20))
+    after_0: Mapped[int | None]
+    limit: Mapped[int | None]
+
+
 cities = describe(City)
 customers = describe(Customer, expand={"orders": 3, "city": 1})
 orders = describe(Order, owned=True)
 everything = describe(Everything)
 notes = describe(Note, owned=True, public=("read",))
 gadgets = describe(Gadget)
+words = describe(Word, owned=True)
 
-DESCRIPTIONS = (cities, customers, orders, everything, notes, gadgets)
+DESCRIPTIONS = (cities, customers, orders, everything, notes, gadgets, words)
 TABLES: tuple[Table, ...] = tuple(d.table for d in DESCRIPTIONS)
 
 # Foretell's own schema is compared with the metadata by other tests.

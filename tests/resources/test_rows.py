@@ -63,6 +63,23 @@ async def test_a_patch_changes_what_it_holds_and_counts_the_version(
     assert nothing.json() == changed.json()
 
 
+async def test_columns_may_be_named_as_parameters_are(resources: Served) -> None:
+    ann = resources.ann
+    row = await made(ann, "/api/words", key="a", keys=1, owner="o", set_key="s")
+    place, tag = f"/api/words/{row['id']}", f'"{row["id"]}-1"'
+    change = {"key": "b", "keys": 2, "owner": "p", "take": 3, "set_key": "t"}
+    changed = await ann.patch(place, json=change, headers={"If-Match": tag})
+    assert changed.status_code == 200, changed.text
+    assert changed.json().items() >= change.items()
+    asked = {"owner": "p", "key": "b", "sort": "-keys", "limit": 1}
+    listed = await ann.get("/api/words", params=asked)
+    assert listed.json()["items"] == [changed.json()]
+    bulk = {"items": [{"key": "c", "keys": n, "after_0": n} for n in (1, 2)]}
+    assert (await ann.post("/api/words/bulk", json=bulk)).status_code == 201
+    tag = changed.headers["etag"]
+    assert (await ann.delete(place, headers={"If-Match": tag})).status_code == 204
+
+
 async def test_a_patch_of_a_version_that_is_over_is_refused(resources: Served) -> None:
     row = await made(resources.ann, "/api/customers", email="a@x.org", name="Ann")
     place, first = f"/api/customers/{row['id']}", f'"{row["id"]}-1"'

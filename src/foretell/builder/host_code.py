@@ -38,10 +38,15 @@ HOSTS = {
     "flask": HostKind(
         words="Flask",
         dependencies=("a2wsgi>=1.10", "flask>=3.1"),
-        # a2wsgi types a WSGI application more narrowly than Flask is typed.
         application="flask_app",
-        imports=("a2wsgi.WSGIMiddleware", "{package}.site.pages.site"),
-        setup="\nflask_app = WSGIMiddleware(site)\n",
+        imports=(
+            "typing.Any",
+            "typing.cast",
+            "a2wsgi.WSGIMiddleware",
+            "{package}.site.pages.site",
+        ),
+        setup="\n# a2wsgi has narrower types for WSGI and ASGI than Flask and Starlette."
+        "\nflask_app: Any = WSGIMiddleware(cast(Any, site))\n",
     ),
 }
 

@@ -213,7 +213,7 @@ def _pyproject(project: Project, _files: Files) -> str:
     foretell = f"foretell[{','.join(extras)}]>=0.1" if extras else "foretell>=0.1"
     needs = [foretell, *HOSTS[spec.host].dependencies]
     untyped = HOSTS[spec.host].untyped + (
-        ["sklearn.*"] if project.style == "ml" else []
+        ["joblib.*", "sklearn.*"] if project.style == "ml" else []
     )
     return render(
         "pyproject.toml",

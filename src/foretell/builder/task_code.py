@@ -59,8 +59,10 @@ def _function(package: str, plan: TaskPlan) -> str:
     imports = {"foretell.JobContext", f"{package}.extension.{package}"}
     for arg in plan.args:
         imports.update(arg.type.imports)
+    # Python wants those that may be left out behind the others.
+    ordered = sorted(plan.args, key=lambda arg: arg.is_nullable)
     parameters = ", ".join(
-        ["job: JobContext", *(f"{arg.name}: {_annotation(arg)}" for arg in plan.args)]
+        ["job: JobContext", *(f"{arg.name}: {_annotation(arg)}" for arg in ordered)]
     )
     if plan.args:
         imports.add("typing.Any")

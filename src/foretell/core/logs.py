@@ -27,12 +27,7 @@ def configure_logs(log_format: Literal["console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _clean,
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
-    )
+    _configure(*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -50,6 +45,29 @@ def configure_logs(log_format: Literal["console", "json"]) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = name != "uvicorn.access"
+
+
+def ensure_logs() -> None:
+    """Hand our events to the standard library unless somebody has configured them.
+
+    In a host of somebody else's, and in tests, its handlers are not ours to change.
+    What structlog does by itself there is worse than nothing: it prints each
+    traceback with the values of all variables.
+    """
+    if not structlog.is_configured():
+        plain = structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+        _configure(structlog.contextvars.merge_contextvars, _clean, plain)
+
+
+def _configure(*processors: Any) -> None:
+    structlog.configure(
+        processors=list(processors),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
 
 
 def get_logger(name: str) -> Any:

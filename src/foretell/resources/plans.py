@@ -20,6 +20,7 @@ from foretell.resources.description import ResourceDescription
 from foretell.resources.keyset import Key, after
 from foretell.resources.listing import ListQuery
 from foretell.resources.model import OWNER
+from foretell.resources.statements import OWNER_IS
 
 MAX_PLANS = 256
 
@@ -80,7 +81,7 @@ class ListPlans:
         statement = select(*(c.column for c in description.stored))
         if is_owned:
             owner = description.by_name[OWNER].column
-            statement = statement.where(owner == bindparam("owner", type_=owner.type))
+            statement = statement.where(owner == bindparam(OWNER_IS, type_=owner.type))
         for name, _ in query.filters:
             statement = statement.where(self._filter(name))
         if query.where is not None:
@@ -123,7 +124,7 @@ def _parameters(query: ListQuery, owner: str | None, take: int) -> dict[str, Any
     parameters: dict[str, Any] = {f"filter_{n}": v for n, v in query.filters}
     parameters["take"] = take
     if owner is not None:
-        parameters["owner"] = owner
+        parameters[OWNER_IS] = owner
     if query.position is not None:
         for number, value in enumerate(query.position.values):
             if value is not None:

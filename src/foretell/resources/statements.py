@@ -1,11 +1,11 @@
 """Statements on single rows of one resource, made once when it is registered.
 
 SQL constructs with bind parameters, so any dialect and driver can compile them:
-`:key` is the row, `:owner` its owner where that matters, `:version` the version that
-must still be there, `:set_NAME` a new value.
+`KEY` is the row, `OWNER_IS` its owner where that matters, `VERSION_IS` the version that
+must still be there, `new_value(NAME)` what a column gets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,20 @@ from foretell.resources.model import OWNER
 from foretell.resources.relations import Relation
 
 RANK = "foretell_rank"
+# Parameters. None may be named as a column of somebody's table is: SQLAlchemy takes a
+# parameter of an UPDATE that is for a value to set.
+KEY, KEYS = "foretell_key", "foretell_keys"
+OWNER_IS, VERSION_IS = "foretell_owner", "foretell_version"
+
+
+def new_value(name: str) -> str:
+    """The parameter of the value that the column `name` gets."""
+    return f"foretell_set_{name}"
+
+
+def new_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` by the names of their parameters."""
+    return {new_value(name): value for name, value in values.items()}
 
 
 class Statements:
@@ -47,19 +61,19 @@ class Statements:
 
     @cached_property
     def get(self) -> Select[Any]:
-        """One row, by `:key`."""
+        """One row, by `KEY`."""
         return select(*self.returned).where(self._is_key)
 
     @cached_property
     def get_owned(self) -> Select[Any]:
-        """One row, by `:key` and `:owner`."""
+        """One row, by `KEY` and `OWNER_IS`."""
         return self.get.where(self._is_owner)
 
     @cached_property
     def get_many(self) -> Select[Any]:
-        """Rows by `:keys`."""
+        """Rows by `KEYS`."""
         key = self._description.key.column
-        keys = bindparam("keys", type_=key.type, expanding=True)
+        keys = bindparam(KEYS, type_=key.type, expanding=True)
         return select(*self.returned).where(key.in_(keys))
 
     def insert(self, names: Iterable[str]) -> Insert:
@@ -88,21 +102,21 @@ class Statements:
         if is_owned:
             statement = statement.where(self._is_owner)
         if has_version:
-            statement = statement.where(version == bindparam("version"))
+            statement = statement.where(version == bindparam(VERSION_IS))
         return statement.values({**values, version: version + 1})
 
     def delete(self, *, is_owned: bool, has_version: bool) -> Delete:
-        """One row, by `:key`."""
+        """One row, by `KEY`."""
         statement = delete(self._table).where(self._is_key)
         if is_owned:
             statement = statement.where(self._is_owner)
         if has_version:
             version = self._column("version").column
-            statement = statement.where(version == bindparam("version"))
+            statement = statement.where(version == bindparam(VERSION_IS))
         return statement
 
     def related(self, relation: Relation, *, is_owned: bool) -> Select[Any]:
-        """The rows that `relation` leads to from many rows, by `:keys`.
+        """The rows that `relation` leads to from many rows, by `KEYS`.
 
         Of a to-many relation, at most so many for each row, in the relation's order.
         """
@@ -115,7 +129,7 @@ class Statements:
     @cached_property
     def _is_key(self) -> ColumnElement[bool]:
         key = self._description.key.column
-        return key == bindparam("key", type_=key.type)
+        return key == bindparam(KEY, type_=key.type)
 
     @cached_property
     def _is_owner(self) -> ColumnElement[bool]:
@@ -125,24 +139,24 @@ class Statements:
         return self._description.by_name[name]
 
     def _bind(self, name: str) -> ColumnElement[Any]:
-        return bindparam(f"set_{name}", type_=self._column(name).column.type)
+        return bindparam(new_value(name), type_=self._column(name).column.type)
 
 
 def _owned_by(description: ResourceDescription) -> ColumnElement[bool]:
     owner = description.by_name[OWNER].column
-    return owner == bindparam("owner", type_=owner.type)
+    return owner == bindparam(OWNER_IS, type_=owner.type)
 
 
 def _parents(relation: Relation, is_owned: bool) -> Select[Any]:
     target, remote = relation.target, relation.remote.column
-    keys = bindparam("keys", type_=remote.type, expanding=True)
+    keys = bindparam(KEYS, type_=remote.type, expanding=True)
     statement = select(*_with_remote(relation)).where(remote.in_(keys))
     return statement.where(_owned_by(target)) if is_owned else statement
 
 
 def _children(relation: Relation, is_owned: bool) -> Select[Any]:
     target, remote = relation.target, relation.remote.column
-    keys = bindparam("keys", type_=remote.type, expanding=True)
+    keys = bindparam(KEYS, type_=remote.type, expanding=True)
     order = [*relation.order, target.key.column]
     rank = func.row_number().over(partition_by=remote, order_by=order).label(RANK)
     ranked = select(*_with_remote(relation), rank).where(remote.in_(keys))

@@ -16,7 +16,14 @@ from foretell.resources.description import ResourceDescription
 from foretell.resources.plans import ListPlan, ListPlans
 from foretell.resources.relations import Relation
 from foretell.resources.rows import Row, RowShape
-from foretell.resources.statements import Statements
+from foretell.resources.statements import (
+    KEY,
+    KEYS,
+    OWNER_IS,
+    VERSION_IS,
+    Statements,
+    new_values,
+)
 
 RefusedWrite = DBAPIError
 """What a write raises that a constraint refuses; see `ResourceStore.clash_of`.
@@ -83,7 +90,7 @@ class ResourceStore:
         """The row of that key, of that owner if one is named."""
         get = self._statements.get if owner is None else self._statements.get_owned
         statement = self._restricted(get)
-        parameters = {"key": key} if owner is None else {"key": key, "owner": owner}
+        parameters = {KEY: key} if owner is None else {KEY: key, OWNER_IS: owner}
         found = (await self._session.execute(statement, parameters)).first()
         return None if found is None else self._shape.row(found)
 
@@ -95,7 +102,7 @@ class ResourceStore:
     async def insert(self, values: Mapping[str, Any]) -> Row:
         """Add a row and give it back as the database holds it."""
         statement = self._statements.insert(values)
-        parameters = _prefixed(values)
+        parameters = new_values(values)
         if self._dialect.insert_returning:
             returning = statement.returning(*self._statements.returned)
             made = (await self._session.execute(returning, parameters)).one()
@@ -112,13 +119,13 @@ class ResourceStore:
         if key not in many[0] or any(v.keys() != many[0].keys() for v in many):
             return [await self.insert(values) for values in many]
         statement = self._statements.insert(many[0])
-        parameters = [_prefixed(values) for values in many]
+        parameters = [new_values(values) for values in many]
         if self._dialect.insert_executemany_returning:
             returning = statement.returning(*self._statements.returned)
             found = (await self._session.execute(returning, parameters)).all()
         else:
             await self._session.execute(statement, parameters)
-            keys = {"keys": [values[key] for values in many]}
+            keys = {KEYS: [values[key] for values in many]}
             get = self._statements.get_many
             found = (await self._session.execute(get, keys)).all()
         rows = {row[key]: row for row in self._shape.rows(found)}
@@ -139,7 +146,7 @@ class ResourceStore:
                 values, is_owned=owner is not None, has_version=version is not None
             )
         )
-        parameters = _prefixed(values) | _matched(key, version, owner)
+        parameters = new_values(values) | _matched(key, version, owner)
         if self._dialect.update_returning:
             returning = statement.returning(*self._statements.returned)
             found = (await self._session.execute(returning, parameters)).first()
@@ -174,8 +181,8 @@ class ResourceStore:
             visible = select(relation.target.key.column).where(condition)
             key = statement.selected_columns[relation.target.key.column.name]
             statement = statement.where(key.in_(visible))
-        parameters: dict[str, Any] = {"keys": _padded(keys)}
-        parameters |= {} if owner is None else {"owner": owner}
+        parameters: dict[str, Any] = {KEYS: _padded(keys)}
+        parameters |= {} if owner is None else {OWNER_IS: owner}
         found: dict[Any, list[Row]] = {}
         for values in await self._session.execute(statement, parameters):
             found.setdefault(values[-1], []).append(target.row(values))
@@ -203,7 +210,7 @@ class ResourceStore:
         return set(await self._session.scalars(statement))
 
     async def _get(self, key: Any) -> Row:
-        found = await self._session.execute(self._statements.get, {"key": key})
+        found = await self._session.execute(self._statements.get, {KEY: key})
         return self._shape.row(found.one())
 
     @property
@@ -225,14 +232,10 @@ def _padded(keys: Sequence[Any]) -> list[Any]:
     return [*keys, *[keys[-1]] * (size - len(keys))]
 
 
-def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"set_{name}": value for name, value in values.items()}
-
-
 def _matched(key: Any, version: int | None, owner: str | None) -> dict[str, Any]:
-    parameters = {"key": key}
+    parameters = {KEY: key}
     if version is not None:
-        parameters["version"] = version
+        parameters[VERSION_IS] = version
     if owner is not None:
-        parameters["owner"] = owner
+        parameters[OWNER_IS] = owner
     return parameters

@@ -60,7 +60,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         smtp_url=None,
         redis_url=None,
         env="development",
-        allowed_hosts=["testserver"],
+        allowed_hosts=["testserver", "localhost"],
     )
 
 

@@ -29,6 +29,7 @@ from foretell.resources.description import ResourceDescription
 from foretell.resources.expanding import Tree
 from foretell.resources.model import OWNER
 from foretell.resources.relations import Relation
+from foretell.resources.statements import OWNER_IS
 
 Fix = Callable[[list[dict[str, Any]]], None]
 
@@ -99,7 +100,7 @@ def _nested(
     statement = select(*shown, *(n.element for n in inner)).where(condition)
     if is_owned and target.is_private:
         owner = rows.c[target.by_name[OWNER].column.name]
-        mine = bindparam("owner", type_=owner.type, required=True)
+        mine = bindparam(OWNER_IS, type_=owner.type, required=True)
         statement = statement.where(owner == mine)
     adapter = ClauseAdapter(rows)
     order = [adapter.traverse(element) for element in relation.order]

@@ -43,6 +43,7 @@ from foretell.resources.fast.sql import Prepared
 from foretell.resources.fast.statements import FastStatements
 from foretell.resources.fast.writing import Columns, completed_one
 from foretell.resources.listing import ListQuery, Sent, cursor_of, page_ends, query_of
+from foretell.resources.statements import KEY, OWNER_IS, VERSION_IS, new_values
 from foretell.resources.writing import UPDATED, VERSION
 
 Record = Any
@@ -104,7 +105,7 @@ class FastResource:
         )
         values = dict(plan.parameters)
         if nests_owned:
-            values["owner"] = self._user_of(access)
+            values[OWNER_IS] = self._user_of(access)
         records = await self._read(reading.prepared, values)
         page, links = self._page(call, asked, query, records)
         page.items = reading.maker.rows(page.items)
@@ -161,7 +162,7 @@ class FastResource:
         reading = self._statements.get(
             is_owned=owner is not None, expand=expand, nests_owned=nests_owned
         )
-        values = {"key": key, "owner": self._user_of(access) if nests_owned else owner}
+        values = {KEY: key, OWNER_IS: self._user_of(access) if nests_owned else owner}
         records = await self._read(reading.prepared, values)
         if not records:
             raise Aside
@@ -186,7 +187,7 @@ class FastResource:
             self._clock.now(),
         )
         prepared = self._statements.insert(tuple(values))
-        (record,) = await self._write(prepared, _prefixed(values))
+        (record,) = await self._write(prepared, new_values(values))
         place = _root(call) + row_location(self.description, record)
         return self._one(record, 201, location=place)
 
@@ -197,7 +198,7 @@ class FastResource:
             self.description, many, _user_id(call.principal), self._clock.now()
         )
         prepared = self._statements.insert_many(columns.names, columns.arrays)
-        records = await self._write(prepared, _prefixed(columns.values))
+        records = await self._write(prepared, new_values(columns.values))
         records = self._as_sent(records, columns)
         page = PageBody(items=self._statements.maker.rows(records))
         place = _root(call) + bulk_location(self.description, records)
@@ -221,9 +222,11 @@ class FastResource:
         values[UPDATED] = self._clock.now()
         matched = self._matched(call, access, key)
         prepared = self._statements.update(
-            tuple(values), is_owned="owner" in matched, has_version="version" in matched
+            tuple(values),
+            is_owned=OWNER_IS in matched,
+            has_version=VERSION_IS in matched,
         )
-        records = await self._write(prepared, _prefixed(values) | matched)
+        records = await self._write(prepared, new_values(values) | matched)
         if not records:
             raise Aside
         return self._one(records[0], 200)
@@ -234,7 +237,7 @@ class FastResource:
         access.demand_write(key)
         matched = self._matched(call, access, key)
         prepared = self._statements.delete(
-            is_owned="owner" in matched, has_version="version" in matched
+            is_owned=OWNER_IS in matched, has_version=VERSION_IS in matched
         )
         if not await self._write(prepared, matched):
             raise Aside
@@ -244,14 +247,14 @@ class FastResource:
 
     def _matched(self, call: Call, access: Access, key: Any) -> dict[str, Any]:
         """What the row of a write must have."""
-        found: dict[str, Any] = {"key": key}
+        found: dict[str, Any] = {KEY: key}
         if access.writes_as is not None:
-            found["owner"] = access.writes_as
+            found[OWNER_IS] = access.writes_as
         versions = wanted_versions(call.header(b"if-match"), key)
         if versions is not None:
             if len(versions) != 1:
                 raise Aside
-            (found["version"],) = versions
+            (found[VERSION_IS],) = versions
         return found
 
     def _one(self, record: Record, status: int, **headers: str) -> Answer:
@@ -283,10 +286,6 @@ class FastResource:
         self, prepared: Prepared, values: Mapping[str, Any]
     ) -> list[Record]:
         return await self._pool.write(prepared.text, prepared.arguments(values))
-
-
-def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"set_{name}": value for name, value in values.items()}
 
 
 def _user_id(principal: Principal | None) -> str | None:

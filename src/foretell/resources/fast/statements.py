@@ -14,6 +14,7 @@ from foretell.resources.fast.nesting import Nested, nested_in, targets_of
 from foretell.resources.fast.rows import RowMaker
 from foretell.resources.fast.sql import Prepared, prepare
 from foretell.resources.plans import ListPlan
+from foretell.resources.statements import new_value
 from foretell.resources.store import compiled_of
 
 MAX_STATEMENTS = 500
@@ -127,7 +128,10 @@ class FastStatements:
     def _insert_many(self, names: tuple[str, ...], arrays: tuple[str, ...]) -> Prepared:
         by_name = self._description.by_name
         sent = func.unnest(
-            *(bindparam(f"set_{n}", type_=ARRAY(item_type(by_name[n]))) for n in arrays)
+            *(
+                bindparam(new_value(n), type_=ARRAY(item_type(by_name[n])))
+                for n in arrays
+            )
         )
         places = [f"v{number}" for number in range(len(arrays))]
         rows: Any = sent.table_valued(*places).render_derived()
@@ -136,7 +140,7 @@ class FastStatements:
             (
                 columns[name]
                 if name in columns
-                else bindparam(f"set_{name}", type_=by_name[name].column.type)
+                else bindparam(new_value(name), type_=by_name[name].column.type)
             )
             for name in names
         ]
