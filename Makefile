@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-nightly test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -23,10 +23,7 @@ test: setup
 	$(PYTEST) -m "not slow and not timing"
 
 test-slow: setup
-	$(PYTEST) -m "slow and not nightly"
-
-test-nightly: setup
-	$(PYTEST) -m nightly
+	$(PYTEST) -m slow
 
 test-timing: setup
 	$(RUN) pytest -m timing

@@ -148,7 +148,6 @@ def check_files(server: Server, key: str, names: list[str]) -> None:
                 assert count.json() == {"count": 50, "exact": True}, count.text
 
 
-@pytest.mark.nightly
 @pytest.mark.slow
 def test_whatever_is_killed_each_change_is_whole_or_never_was(tmp_path: Path) -> None:
     chance = random.Random(40)  # noqa: S311 - when to kill, not a secret

@@ -16,7 +16,7 @@ SLICE = (
     *("D60", "D63", "D64", "D69", "D74", "D80", "D83", "D84"),
 )
 ROWS = chosen(SLICE)
-pytestmark = [pytest.mark.slow, pytest.mark.nightly]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.builder.projects import COMBINATIONS, SPEC
 from tests.served import COMMAND, Server, free_environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.nightly]
+pytestmark = pytest.mark.slow
 
 ALL = bool(os.environ.get("BUILDER_TEST_ALL"))
 SLICE = [

@@ -103,7 +103,6 @@ async def test_it(anonymous, client, database_url):
 """
 
 
-@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
 def test_a_teams_project_uses_it_as_a_plugin(kind: str, tmp_path: Path):

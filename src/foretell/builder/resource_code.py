@@ -152,7 +152,9 @@ def _posting(address: str, items: list[str]) -> list[str]:
 def _tests(plan: ResourcePlan) -> str:
     singular = plan.name.singular
     makers = {singular}
-    changed = next((f for f in plan.fields if not f.target), None)
+    plain = next((f for f in plan.fields if not f.target), None)
+    # Where all fields refer to others, the same reference is a change, too.
+    changed = plain or plan.fields[0]
     wrong = next((f for f in plan.fields if f.kind != "json"), None)
     words = {"singular": singular, "address": plan.name.address}
     more = ""
@@ -175,8 +177,8 @@ def _tests(plan: ResourcePlan) -> str:
         "resource_test.py",
         title=sentence(plan.name.plural_words),
         imports=import_block(imports | {"httpx2.AsyncClient"}, "tests"),
-        field=changed.name if changed else "",
-        another=changed.sample(2) if changed else "",
+        field=changed.column,
+        another=plain.sample(2) if plain else f'made["{changed.column}"]',
         wrong_field=wrong.column if wrong else "no_such_field",
         wrong=wrong.type.wrong if wrong else "1",
         more=more.rstrip("\n") + "\n" if more else "",
