@@ -71,7 +71,7 @@ async def test_columns_may_be_named_as_parameters_are(resources: Served) -> None
     changed = await ann.patch(place, json=change, headers={"If-Match": tag})
     assert changed.status_code == 200, changed.text
     assert changed.json().items() >= change.items()
-    asked = {"owner": "p", "key": "b", "sort": "-keys", "limit": 1}
+    asked: dict[str, Any] = {"owner": "p", "key": "b", "sort": "-keys", "limit": 1}
     listed = await ann.get("/api/words", params=asked)
     assert listed.json()["items"] == [changed.json()]
     bulk = {"items": [{"key": "c", "keys": n, "after_0": n} for n in (1, 2)]}
