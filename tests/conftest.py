@@ -8,8 +8,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from foretell.core.logs import ensure_logs
 from tests.databases import KINDS, throw_away
 from tests.served import Server
+
+# As in a host of somebody else's: events go to the standard library, where `caplog`
+# sees them whatever ran before.
+ensure_logs()
 
 
 @dataclass(frozen=True, slots=True)
