@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from foretell.core.db import Base, Database
 from foretell.core.idempotency import IdempotencyKey
 from foretell.core.outages import DatabaseUnavailable
 from tests.core.test_db import key
-from tests.databases import throw_away
+from tests.databases import administer, throw_away
 
 TABLE: Any = IdempotencyKey.__table__
 CUT = {
@@ -97,6 +98,30 @@ async def test_a_connection_cut_under_a_statement_is_replaced_for_a_read(
     event.listen(database.reading_engine.sync_engine, "before_cursor_execute", cut)
     assert await read(database) == 0
     assert cuts == 2
+
+
+@pytest.mark.parametrize("server_url", ["postgresql"], indirect=True)
+async def test_last_words_that_arrive_before_the_end_are_understood(
+    database, server_url
+):
+    """asyncpg then refuses each statement with an error that SQLAlchemy does not know."""
+    await read(database)
+    await write(database, "a")
+    await cut_and_hear(server_url)
+    assert await read(database) == 1
+    await write(database, "b")
+    await cut_and_hear(server_url)
+    await write(database, "c")
+    assert await read(database) == 3
+
+
+async def cut_and_hear(url: str) -> None:
+    """Cut all connections; the loop gets as far as what the server says last."""
+    cutting = threading.Thread(target=administer, args=(url, CUT["postgresql"]))
+    cutting.start()
+    cutting.join(timeout=30)  # meanwhile nothing of a connection is looked at
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def test_an_idle_connection_is_asked_before_it_is_used(server_url, monkeypatch):

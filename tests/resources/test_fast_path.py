@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,20 @@ async def test_a_read_survives_the_end_of_its_connection(fast: Served) -> None:
         answer = await client(fast, fast.app).get(f"/api/customers/{row['id']}")
     assert answer.json() == row
     assert "routes" not in seen
+
+
+async def test_last_words_that_arrive_before_the_end_are_understood(
+    fast: Served,
+) -> None:
+    """asyncpg refuses each statement then, with an error of its inner state."""
+    row = await made(fast.ann, "/api/customers", **CUSTOMER)
+    ending = threading.Thread(target=asyncio.run, args=(end_connections(fast),))
+    ending.start()
+    ending.join(timeout=30)  # meanwhile nothing of the connection is looked at
+    for _ in range(3):
+        await asyncio.sleep(0)
+    answer = await client(fast, fast.app).get(f"/api/customers/{row['id']}")
+    assert answer.json() == row
 
 
 async def test_a_write_under_which_the_connection_ends_is_not_repeated(

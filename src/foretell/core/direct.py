@@ -32,6 +32,14 @@ _NOT_OF_THE_DRIVER = (
     "prepared_statement_name_func",
 )
 
+_NO_ANSWER = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 
 class DirectPool:
     """Up to `size` connections to a PostgreSQL database, opened when first needed.
@@ -181,7 +189,7 @@ class _Cut(Exception):
 def _has_ended(error: BaseException, connection: asyncpg.Connection) -> bool:
     if isinstance(error, asyncio.CancelledError | asyncpg.DataError):
         return False
-    if isinstance(error, asyncpg.PostgresError):
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InternalClientError):
         return is_cut(error)
     return isinstance(error, OSError | asyncpg.InterfaceError)
 
@@ -189,7 +197,7 @@ def _has_ended(error: BaseException, connection: asyncpg.Connection) -> bool:
 async def _answers(connection: asyncpg.Connection) -> bool:
     try:
         await connection.fetchval("SELECT 1", timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except _NO_ANSWER:
         connection.terminate()
         return False
     return True

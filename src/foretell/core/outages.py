@@ -1,6 +1,7 @@
 """When Foretell's own database is not there: one error for every driver's way."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,16 +45,23 @@ def demanding_an_answer() -> Iterator[None]:
 
 
 def is_cut(error: BaseException) -> bool:
-    """Whether the server says that it ends this connection.
+    """Whether the server says, or has said, that it ends this connection.
 
     Drivers raise some of these as errors of no kind; the SQLSTATE tells.
     """
-    return sqlstate_of(error).startswith(_CUT)
+    return sqlstate_of(error).startswith(_CUT) or _is_out_of_step(error)
 
 
 def is_away(error: BaseException | None) -> bool:
     """Whether the server is there for nobody: ends, starts, or has nothing left."""
     return sqlstate_of(error).startswith(_CUT + _REFUSED)
+
+
+def _is_out_of_step(error: BaseException) -> bool:
+    # asyncpg refuses to send anything once the server's last words have arrived, and
+    # has no better name for it until the end of the connection arrives too.
+    driver = sys.modules.get("asyncpg")
+    return driver is not None and isinstance(error, driver.InternalClientError)
 
 
 def sqlstate_of(error: BaseException | None) -> str:

@@ -71,13 +71,24 @@ def keep_fresh(engine: Engine, *, is_for_reading: bool) -> None:
             return
         try:
             ask(engine.dialect, connection)
-        except (engine.dialect.loaded_dbapi.Error, OSError) as error:
-            raise InvalidatePoolError from error
+        except Exception as error:
+            errors = (engine.dialect.loaded_dbapi.Error, OSError)
+            if isinstance(error, errors) or is_cut(error):
+                raise InvalidatePoolError from error
+            raise
 
-    def tell_cuts(context: ExceptionContext) -> None:
+    def tell_cuts(context: ExceptionContext) -> DBAPIError | None:
         # The error can come before the end of the connection that it announces.
-        if is_cut(context.original_exception):
-            context.is_disconnect = True
+        error = context.original_exception
+        if not is_cut(error):
+            return None
+        context.is_disconnect = True
+        if context.sqlalchemy_exception is not None:
+            return None
+        # One that SQLAlchemy does not know as the driver's.
+        return DBAPIError(
+            context.statement, context.parameters, error, connection_invalidated=True
+        )
 
     event.listen(engine, "checkin", note_use)
     event.listen(engine, "checkout", look)
