@@ -9,17 +9,43 @@ from foretell.builder.fields import Field, parse_fields
 from foretell.builder.names import identifier
 from foretell.builder.rendering import Files, import_block, render
 
-# How a value of each kind becomes a number, and what that makes of the sample.
-_NUMBERS = {
-    "int": ("float({0})", "1.0"),
-    "float": ("{0}", "1.5"),
-    "decimal": ("float({0})", "1.5"),
-    "bool": ("float({0})", "1.0"),
-    "str": ("float(len({0}))", None),
-    "text": ("float(len({0}))", None),
-    "date": ("float({0}.toordinal())", "739617.0"),
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """How a value of one kind of field becomes a number.
+
+    Attributes:
+        annotation: Its type in Python, which the expression language reads.
+        number: An expression over the value.
+        expected: What that makes of the sample; `None`: its length.
+        sample: The sample in Python, where it is not the field's.
+    """
+
+    annotation: str
+    number: str
+    expected: float | None
+    sample: str | None = None
+
+
+_TEXT = _Input("str", "float(len({0}))", None)
+_INPUTS = {
+    "int": _Input("int", "float({0})", 1.0),
+    "float": _Input("float", "{0}", 1.5),
+    # Expressions hand decimals to functions as floats.
+    "decimal": _Input("float", "{0}", 1.5, "1.5"),
+    "bool": _Input("bool", "float({0})", 1.0),
+    "str": _TEXT,
+    "text": _TEXT,
+    "date": _Input(
+        "dt.date", "float({0}.toordinal())", 739617.0, "dt.date(2026, 1, 1)"
+    ),
+    "datetime": _Input(
+        "dt.datetime",
+        "float({0}.hour)",
+        7.0,
+        "dt.datetime(2026, 1, 1, 7, tzinfo=dt.UTC)",
+    ),
 }
-_SAMPLES = {"decimal": 'Decimal("1.5")', "date": "dt.date(2026, 1, 1)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +64,8 @@ class FeaturePlan:
         """
         inputs = parse_fields(fields)
         for text, field in zip(fields, inputs, strict=True):
-            if field.kind not in _NUMBERS or field.is_unique or field.is_indexed:
-                kinds = " ".join(_NUMBERS)
+            if field.kind not in _INPUTS or field.is_unique or field.is_indexed:
+                kinds = " ".join(_INPUTS)
                 raise FieldRefused(text, f"an input of a feature is one of {kinds}")
         if not inputs:
             raise FieldRefused(name, "name its inputs, such as hour:int")
@@ -48,38 +74,37 @@ class FeaturePlan:
 
 def feature_files(package: str, plan: FeaturePlan) -> Files:
     """The function and its tests."""
-    imports = {name for field in plan.inputs for name in field.type.imports}
-    parameters = [f"{f.name}: {f.type.annotation} | None" for f in plan.inputs]
-    missing = " or ".join(f"{f.name} is None" for f in plan.inputs)
-    terms = [_NUMBERS[f.kind][0].format(f.name) for f in plan.inputs]
+    inputs = [(field.name, _INPUTS[field.kind]) for field in plan.inputs]
+    extension = f"{package}.extension.{package}"
+    own = f"{package}.features.{plan.name}.{plan.name}"
+    days = {"datetime as dt"} & {n for f in plan.inputs for n in f.type.imports}
     words = {"package": package, "name": plan.name}
-    block = import_block(imports)
     return {
         PurePosixPath(package, "features", f"{plan.name}.py"): render(
             "feature.py",
-            imports=f"\n{block}\n" if block else "",
-            parameters=", ".join(parameters),
-            missing=missing,
-            value=" + ".join(terms),
+            imports=import_block({*days, extension}, package),
+            parameters=", ".join(f"{name}: {kind.annotation}" for name, kind in inputs),
+            value=_sum([kind.number.format(name) for name, kind in inputs]),
             **words,
         ),
         PurePosixPath("tests", f"test_{plan.name}.py"): render(
             "feature_test.py",
-            imports=import_block(
-                {*imports, f"{package}.features.{plan.name}.{plan.name}"}, package
-            ),
+            imports=import_block({*days, extension, own}, package),
             values=", ".join(_sample(field) for field in plan.inputs),
-            nulls=", ".join("None" for _ in plan.inputs),
-            expected=" + ".join(_expected(field) for field in plan.inputs),
+            expected=str(sum(_expected(field) for field in plan.inputs)),
             **words,
         ),
     }
 
 
 def _sample(field: Field) -> str:
-    return _SAMPLES.get(field.kind) or field.sample(1)
+    return _INPUTS[field.kind].sample or field.sample(1)
 
 
-def _expected(field: Field) -> str:
-    known = _NUMBERS[field.kind][1]
-    return known if known is not None else f"{len(field.sample(1)) - 2}.0"
+def _expected(field: Field) -> float:
+    known = _INPUTS[field.kind].expected
+    return float(len(field.sample(1)) - 2) if known is None else known
+
+
+def _sum(terms: Sequence[str]) -> str:
+    return terms[0] if len(terms) == 1 else f"sum(({', '.join(terms)}))"

@@ -18,7 +18,7 @@ from foretell.builder.task_code import TaskPlan, task_files
 from foretell.builder.writing import Contents, Written, change, plan, write
 
 # Packages of a project that its extension imports, so that they register themselves.
-GROUPS = ("resources", "tasks")
+GROUPS = ("resources", "tasks", "features")
 
 
 def generate_resource(
