@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from foretell.auth.audit import Audit, Origin
@@ -23,19 +24,13 @@ def origin_of(request: Request) -> Origin:
     )
 
 
-def get_identity(request: Request) -> Identity:
-    return state(request).port(Identity)
+def services_of(request: Request, session: AsyncSession) -> Services:
+    """Accounts, keys, audit and the rest in the request's own transaction."""
+    identity = state(request).port(Identity)
+    return identity.services(session, origin_of(request))
 
 
-def get_services(request: Request, session: Session) -> Services:
-    return get_identity(request).services(session, origin_of(request))
-
-
-def get_audit(request: Request, session: Session) -> Audit:
-    return get_services(request, session).audit
-
-
-def get_caller(request: Request) -> Principal | None:
+def caller_of(request: Request) -> Principal | None:
     """The caller of a public route, if there is one."""
     caller: Principal | None = getattr(request.state, "principal", None)
     return caller
@@ -60,14 +55,28 @@ def own_path(request: Request, path: str) -> str:
     return str(request.scope.get("root_path", "")) + path
 
 
-IdentityOf = Annotated[Identity, Depends(get_identity)]
+async def get_identity(request: Request) -> Identity:
+    return state(request).port(Identity)
 
 
-def get_users(request: Request, session: Session) -> Accounts:
+async def get_services(request: Request, session: Session) -> Services:
+    return services_of(request, session)
+
+
+async def get_audit(request: Request, session: Session) -> Audit:
+    return services_of(request, session).audit
+
+
+async def get_caller(request: Request) -> Principal | None:
+    return caller_of(request)
+
+
+async def get_users(request: Request, session: Session) -> Accounts:
     """Accounts in the request's own transaction; asks for no rights."""
-    return get_services(request, session).accounts
+    return services_of(request, session).accounts
 
 
+IdentityOf = Annotated[Identity, Depends(get_identity)]
 AuthServices = Annotated[Services, Depends(get_services)]
 AuditLog = Annotated[Audit, Depends(get_audit)]
 Users = Annotated[Accounts, Depends(get_users)]

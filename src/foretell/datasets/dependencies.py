@@ -15,7 +15,7 @@ from foretell.http.schemas import MAX_VERSION
 from foretell.jobs.dependencies import Announce
 
 
-def get_datasets(
+async def get_datasets(
     state: State, session: Session, auth: AuthServices, announce: Announce
 ) -> RequestDatasets:
     """The datasets service in the request's unit of work."""
@@ -28,11 +28,11 @@ def get_datasets(
     )
 
 
-def get_importer(state: State) -> DatasetImporter:
+async def get_importer(state: State) -> DatasetImporter:
     return state.port(DatasetImporter)
 
 
-def get_reader(state: State) -> DatasetReader:
+async def get_reader(state: State) -> DatasetReader:
     return state.port(DatasetReader)
 
 

@@ -32,7 +32,7 @@ async def get_session(
         await idempotency.remember(request, response, session)
 
 
-def get_current_user(request: Request) -> Principal:
+async def get_current_user(request: Request) -> Principal:
     """The caller, found by the route before the body was read."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
@@ -40,12 +40,12 @@ def get_current_user(request: Request) -> Principal:
     return principal
 
 
-def get_state(request: Request) -> AppState:
+async def get_state(request: Request) -> AppState:
     """The parts of the application, for the dependencies of areas."""
     return state(request)
 
 
-def get_settings(request: Request) -> SettingsType:
+async def get_settings(request: Request) -> SettingsType:
     return state(request).settings
 
 

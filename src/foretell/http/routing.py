@@ -8,13 +8,15 @@ route handler, in front of FastAPI's own. A route that declares neither
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope
 
 from foretell.core.principal import Principal
 from foretell.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
@@ -118,7 +120,28 @@ def answers_finished(seconds: int) -> params.Depends:
 
 def router(prefix: str = "", *, tags: Sequence[str] = ()) -> APIRouter:
     """A router whose routes check scopes before they read bodies."""
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=ScopedRoute)
+    return AreaRouter(prefix=prefix, tags=list(tags), route_class=ScopedRoute)
+
+
+class AreaRouter(APIRouter):
+    """Looks at its routes only for a path that one of them can have.
+
+    FastAPI tries every route of every router in turn, which for the last of some
+    hundred takes longer than many an answer.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path: str = scope["path"]
+        if not any(beginning in path for beginning in self._beginnings):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        # Asked for when all routes are there. What the router is included under goes
+        # before each path, so a beginning may stand anywhere.
+        paths = [getattr(route, "path", "") for route in self.routes]
+        return frozenset(path.partition("{")[0] for path in paths)
 
 
 class ScopedRoute(APIRoute):

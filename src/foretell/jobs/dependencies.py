@@ -15,7 +15,7 @@ from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.watcher import Watcher
 
 
-def get_announcer(request: Request, response: Response) -> Callable[[str], None]:
+async def get_announcer(request: Request, response: Response) -> Callable[[str], None]:
     """Says in the answer of a route that answers 202 which job it started."""
 
     def announce(job_id: str) -> None:
@@ -30,7 +30,7 @@ def get_announcer(request: Request, response: Response) -> Callable[[str], None]
 Announce = Annotated[Callable[[str], None], Depends(get_announcer)]
 
 
-def get_jobs(
+async def get_jobs(
     state: State, session: Session, request: Request, announce: Announce
 ) -> RequestJobs:
     """Jobs in the request's own transaction."""
@@ -45,17 +45,17 @@ def get_jobs(
 Jobs = Annotated[RequestJobs, Depends(get_jobs)]
 
 
-def get_schedules(state: State, session: Session, jobs: Jobs) -> SchedulesService:
+async def get_schedules(state: State, session: Session, jobs: Jobs) -> SchedulesService:
     """Schedules in the request's own transaction."""
     return schedules_service(state, session, jobs)
 
 
-def get_now(state: State) -> datetime:
+async def get_now(state: State) -> datetime:
     """The moment of the request, by the app's clock."""
     return state.clock.now()
 
 
-def get_watcher(state: State) -> Watcher:
+async def get_watcher(state: State) -> Watcher:
     return state.port(Watcher)
 
 

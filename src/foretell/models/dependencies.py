@@ -12,12 +12,14 @@ from foretell.models.importing import ModelImporter
 from foretell.models.service import ModelsService
 
 
-def get_models(state: State, session: Session, auth: AuthServices) -> ModelsService:
+async def get_models(
+    state: State, session: Session, auth: AuthServices
+) -> ModelsService:
     """The models service in the request's unit of work."""
     return models_service(state, session, auth.audit, auth.accounts.resolve_people)
 
 
-def get_importer(state: State) -> ModelImporter:
+async def get_importer(state: State) -> ModelImporter:
     return state.port(ModelImporter)
 
 

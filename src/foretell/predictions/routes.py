@@ -38,7 +38,7 @@ def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def get_predictions(state: State) -> Predictions:
+async def get_predictions(state: State) -> Predictions:
     return state.port(Predictions)
 
 

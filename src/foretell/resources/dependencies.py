@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from foretell.auth.dependencies import get_audit, get_caller
+from foretell.auth.dependencies import caller_of, services_of
 from foretell.http.dependencies import Session, State
 from foretell.jobs.dependencies import Jobs
 from foretell.resources.access import Access
@@ -16,16 +16,16 @@ from foretell.resources.service import ResourceService
 def service_of(description: ResourceDescription) -> Callable[..., Any]:
     """The dependency that gives a request the service of one resource."""
 
-    def get_service(
+    async def get_service(
         request: Request, state: State, session: Session, jobs: Jobs
     ) -> ResourceService:
         return ResourceService(
-            Access(description, get_caller(request)),
+            Access(description, caller_of(request)),
             session,
             clock=state.clock,
             cursors=state.cursors,
             jobs=jobs,
-            audit=get_audit(request, session) if description.audit else None,
+            audit=services_of(request, session).audit if description.audit else None,
         )
 
     return get_service
