@@ -51,6 +51,7 @@ from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
+from foretell.recipes import routes as recipes_routes
 from foretell.resources.fast.composing import fast_path
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
@@ -71,6 +72,7 @@ ROUTERS = (
     schedule_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
+    recipes_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
 )

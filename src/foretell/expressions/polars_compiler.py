@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from foretell.core.columns import ColumnType
 from foretell.expressions.patterns import WHITE_SPACE, like_to_rust
@@ -138,7 +139,7 @@ class _Compiler:
         # becomes a full column by adding a zero made from the columns on the left:
         # a cast of `is_null` is full wherever the column is (measured with 2.1.0).
         for name in column_names(left):
-            divisor = divisor + pl.col(name).is_null().cast(pl.Float64) * 0.0
+            divisor = divisor + _named(name).is_null().cast(pl.Float64) * 0.0
         return self.compile(left) / divisor.replace(0.0, None)
 
     def _round(self, node: Operation) -> pl.Expr:
@@ -166,8 +167,15 @@ def _literal(node: TypedLiteral) -> pl.Expr:
 
 def _column(node: TypedColumn) -> pl.Expr:
     if node.type is ColumnType.TIMESTAMP:
-        return pl.col(node.name).cast(_DTYPES[node.type])  # to UTC, without a zone
-    return pl.col(node.name)
+        return _named(node.name).cast(_DTYPES[node.type])  # to UTC, without a zone
+    return _named(node.name)
+
+
+def _named(name: str) -> pl.Expr:
+    """The column of this very name; `pl.col` takes `*` and `^a$` for patterns."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return cs.by_name(name).as_expr()
+    return pl.col(name)
 
 
 def _literal_value(node: TypedNode) -> Any:
