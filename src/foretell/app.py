@@ -31,6 +31,7 @@ from foretell.extension.definition import Extension
 from foretell.extension.discovery import chosen, passed_on
 from foretell.extension.lifespans import running
 from foretell.extension.serving import mount
+from foretell.features import routes as features_routes
 from foretell.http import health, pages
 from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
@@ -73,6 +74,7 @@ ROUTERS = (
     datasets_routes.routes,
     datasets_rows_routes.routes,
     recipes_routes.routes,
+    features_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
 )

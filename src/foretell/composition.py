@@ -30,6 +30,8 @@ from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.discovery import found
+from foretell.features.composing import bind
+from foretell.features.service import OwnFunctionsOf
 from foretell.jobs import tasks as jobs_tasks
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
@@ -39,6 +41,7 @@ from foretell.jobs.registry import TaskRegistry
 from foretell.models import importing as models_importing
 from foretell.models import tasks as models_tasks
 from foretell.models.composing import provide_models
+from foretell.models.features import FeatureBinder
 from foretell.models.registry import flavour_variables
 from foretell.predictions import batching as predictions_batching
 from foretell.predictions import host as predictions_host
@@ -143,6 +146,8 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             steps=extensions.steps(),
         )
     )
+    parts.provide(OwnFunctionsOf(extensions.functions()))
+    parts.provide(FeatureBinder(bind))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 

@@ -17,6 +17,7 @@ from foretell.core.columns import ColumnType
 from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Outputs, Predictor, Terms
 from foretell.models.signature import InputField, Signature
+from foretell.predictions.batch_features import TableFeatures
 from foretell.predictions.batch_messages import (
     OutputColumn,
     ScoreProgress,
@@ -48,8 +49,10 @@ def score(request: ScoreRequest, report: Report) -> ScoreResult:
     writer = PartWriter(Path(request.output))
     done = 0
     empty: Any = None
-    for frame in _groups(request):
-        outputs = _predict(predictor, request.signature, frame, done)
+    features = TableFeatures(request.features) if request.features else None
+    for frame in _groups(request, features):
+        inputs = frame if features is None else features.of(frame)
+        outputs = _predict(predictor, request.signature, inputs, done)
         new = _frame(names, outputs, request.signature)
         made = pl.concat([frame.select(request.keep), new], how="horizontal")
         writer.add(made)
@@ -103,8 +106,9 @@ def _open(request: ScoreRequest) -> Predictor:
     )
 
 
-def _groups(request: ScoreRequest) -> Iterator[Any]:
-    wanted = list(dict.fromkeys([*request.keep, *request.signature.names]))
+def _groups(request: ScoreRequest, features: TableFeatures | None) -> Iterator[Any]:
+    used = request.signature.names if features is None else features.columns
+    wanted = list(dict.fromkeys([*request.keep, *used]))
     for part in request.parts:
         with pq.ParquetFile(part) as file:
             if not file.metadata.num_rows:

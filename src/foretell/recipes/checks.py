@@ -1,6 +1,6 @@
 """Checks of a recipe: what the rows must be, and what becomes of those that are not."""
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,6 @@ from foretell.recipes.step_base import (
     Value,
 )
 
-C = TypeVar("C", "NotNull", "Unique")
 Severity = Literal["reject", "warn", "fail"]
 
 
@@ -56,7 +55,8 @@ class NotNull(Check):
 
     @model_validator(mode="after")
     def _names_columns(self) -> Self:
-        return _one_of_both(self)
+        _demand_one(self.column, self.columns)
+        return self
 
     def plan(self, columns: Columns) -> None:
         _demand(self, columns)
@@ -71,7 +71,8 @@ class Unique(Check):
 
     @model_validator(mode="after")
     def _names_columns(self) -> Self:
-        return _one_of_both(self)
+        _demand_one(self.column, self.columns)
+        return self
 
     def plan(self, columns: Columns) -> None:
         _demand(self, columns)
@@ -190,10 +191,9 @@ def names_of(check: NotNull | Unique) -> list[str]:
     return check.columns or [check.column or ""]
 
 
-def _one_of_both(check: C) -> C:
-    if (check.column is None) == (check.columns is None):
+def _demand_one(column: object, columns: object) -> None:
+    if (column is None) == (columns is None):
         raise ValueError("takes exactly one of column and columns")
-    return check
 
 
 def _demand(check: NotNull | Unique, columns: Columns) -> None:
