@@ -1,11 +1,14 @@
 """Recipes as they are written: what is wrong is named by a pointer."""
 
+from pathlib import Path
+
 import pytest
 
 from foretell.core.columns import ColumnType
 from foretell.recipes.errors import RecipeInvalid
 from foretell.recipes.planning import Columns, Surroundings
 from foretell.recipes.recipe import CHECKS_BY_NAME, STEPS, read_recipe
+from foretell.recipes.reference import reference_page
 
 COLUMNS = {
     "id": ColumnType.INTEGER,
@@ -149,3 +152,8 @@ def test_columns_after_steps_are_known_without_any_row():
     ]
     found = read_recipe(steps, [], {}).plan(Columns(COLUMNS))
     assert dict(found or {}) == {"id": ColumnType.TEXT, "m": ColumnType.FLOAT}
+
+
+def test_the_reference_page_is_up_to_date():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "recipes.md"
+    assert page.read_text(encoding="utf-8") == reference_page()
