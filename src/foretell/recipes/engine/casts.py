@@ -17,6 +17,7 @@ _MOMENT = rf"\A[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}\z"
 _ZONED = (
     rf"\A[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})\z"
 )
+_SHORT = r"((?:\A|T)[0-9]{2}:[0-9]{2})(\z|Z|[+-])"
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _LARGEST = 2.0**63
@@ -109,8 +110,8 @@ def _of_text(text: pl.Expr, target: ColumnType, scale: int) -> pl.Expr:
 
 
 def _with_seconds(text: pl.Expr) -> pl.Expr:
-    short = text.str.contains(r"(?:\A|T)[0-9]{2}:[0-9]{2}\z")
-    return pl.when(short).then(text + ":00").otherwise(text)
+    """A clock without seconds gets them, in front of the zone if there is one."""
+    return text.str.replace(_SHORT, "${1}:00${2}")
 
 
 def _moment(text: pl.Expr) -> pl.Expr:

@@ -19,6 +19,7 @@ from foretell.recipes.engine.operations import (
     Outcome,
     changed_rows,
     column,
+    without,
 )
 from foretell.recipes.engine.tables import Table
 from foretell.recipes.errors import RecipeStepFailed
@@ -49,7 +50,7 @@ class _Selected(Operation):
         self._dropped = sorted(dropped)
 
     def apply(self, frame: pl.DataFrame) -> Outcome:
-        return Outcome(frame.drop(self._dropped))
+        return Outcome(without(frame, self._dropped))
 
 
 def cast_columns(step: steps.Cast, columns: Columns) -> Operation:
@@ -183,7 +184,7 @@ class _FilledForward(Operation):
     def apply(self, frame: pl.DataFrame) -> Outcome:
         if not frame.height:
             return Outcome(frame)
-        known = frame.select(self._names)
+        known = frame.select([column(name) for name in self._names])
         if self._last is not None:
             known = pl.concat([self._last, known])
         filled = known.select(pl.all().forward_fill()).tail(frame.height)

@@ -83,7 +83,7 @@ class Cells(Operation):
             value.alias(name) for name, value in self.computed.items()
         )
         changed = changed_rows(frame, made, list(self.computed))
-        return Outcome(made.drop(self.dropped) if self.dropped else made, changed)
+        return Outcome(without(made, self.dropped), changed)
 
 
 @dataclass(slots=True)
@@ -104,7 +104,8 @@ def changed_rows(
         return 0
     different: list[pl.Series] = []
     for name in names:
-        new = after[name]
+        # A name such as `^a$` would be a pattern to the series itself.
+        new = after[name].alias("cell")
         old = before[name] if name in before.columns else None
         if old is None or old.dtype != new.dtype:
             different.append(new.is_not_null())
@@ -116,6 +117,13 @@ def changed_rows(
         [series.alias(str(index)) for index, series in enumerate(different)]
     )
     return int(found.select(pl.any_horizontal(pl.all()).sum()).item())
+
+
+def without(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame without columns of these very names."""
+    if not names:
+        return frame
+    return frame.select([column(n) for n in frame.columns if n not in names])
 
 
 def column(name: str) -> pl.Expr:

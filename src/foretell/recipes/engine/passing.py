@@ -87,7 +87,10 @@ class StepPass:
         ]
         if not shared:
             return before, after
-        tests = [after[name].ne_missing(before[name]).alias(name) for name in shared]
+        tests = [
+            after[name].alias("cell").ne_missing(before[name]).alias(str(index))
+            for index, name in enumerate(shared)
+        ]
         differs = pl.DataFrame(tests).select(pl.any_horizontal(pl.all())).to_series()
         if not differs.any():
             return before, after

@@ -1,6 +1,7 @@
 """Python steps of extensions, on the kind of table that they ask for."""
 
 from collections.abc import Mapping
+from datetime import time
 from typing import Any
 
 import polars as pl
@@ -13,12 +14,17 @@ from foretell.tabular.parquet_types import stored_type
 from foretell.tabular.python_steps import PythonStep
 
 
-def build(step: PythonStep, options: Mapping[str, Any], row: str) -> WholeTable:
-    return _PythonStep(step, options, row)
+def build(
+    step: PythonStep, options: Mapping[str, Any], row: str, here: str
+) -> WholeTable:
+    return _PythonStep(step, options, row, here)
 
 
 class _PythonStep(WholeTable):
-    def __init__(self, step: PythonStep, options: Mapping[str, Any], row: str) -> None:
+    def __init__(
+        self, step: PythonStep, options: Mapping[str, Any], row: str, here: str
+    ) -> None:
+        self._here = here
         self._step = step
         self._options = step.check(options)
         self._row = row
@@ -67,14 +73,12 @@ class _PythonStep(WholeTable):
             for name, dtype in schema.items()
             if dtype == pl.Date
             and isinstance(found.schema.get(name), pl.Datetime)
-            and (found[name].dt.time().drop_nulls() == pl.time(0)).all()
+            and (found[name].dt.time().drop_nulls() == time()).all()
         ]
         return found.with_columns(found[name].dt.date() for name in days)
 
     def _failed(self, message: str) -> RecipeStepFailed:
-        return RecipeStepFailed(
-            [FieldError(f"/steps/{self._step.name}", message, "python_step")]
-        )
+        return RecipeStepFailed([FieldError(self._here, message, "python_step")])
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:

@@ -19,7 +19,7 @@ from foretell.errors import FieldError
 from foretell.expressions.own import OwnFunction
 from foretell.recipes.checks import Check
 from foretell.recipes.engine import cells, checking, python_steps, rows, wholes
-from foretell.recipes.engine.operations import Operation, WholeTable
+from foretell.recipes.engine.operations import Operation, WholeTable, column
 from foretell.recipes.engine.output import RunOutput
 from foretell.recipes.engine.passing import CheckPass, StepPass
 from foretell.recipes.engine.tables import Spool, Table
@@ -90,7 +90,9 @@ class _Run:
             empty = self._finish(checks, names)
             checks.demand_no_failure(self._request.preview_rows is not None)
             found = self._output.finish(
-                empty.select(names), [step.report for step in self._steps], checks
+                empty.select([column(name) for name in names]),
+                [step.report for step in self._steps],
+                checks,
             )
         self._spool.keep_only(None)
         return found
@@ -120,7 +122,9 @@ class _Run:
     ) -> Operation | WholeTable:
         kind = type(step)
         if isinstance(step, OwnStep):
-            return python_steps.build(self._own[step.step], step.options, self._row)
+            return python_steps.build(
+                self._own[step.step], step.options, self._row, here
+            )
         if kind in wholes.BUILDERS:
             return wholes.BUILDERS[kind](step, columns, self._row)
         return pointed(here, lambda: self._cells_or_rows(step, columns))
