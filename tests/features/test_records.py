@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from foretell.core.columns import ColumnType
 from foretell.features.definition import Definition, Feature, Input
 from foretell.features.errors import FeatureSetInvalid, RecordsInvalid
+from foretell.features.frames import expressions
 from foretell.features.records import Features, public
 
 
@@ -154,7 +155,7 @@ def test_a_record_and_a_table_give_the_same_features(rows):
     online = declared.compute([{**row, "t": public(row["t"])} for row in rows])
     frame = pl.DataFrame(rows, schema=SCHEMA)
     program = declared.program(TYPES)
-    batch = frame.with_columns(program.expressions()).select(list(EXPRESSIONS))
+    batch = frame.with_columns(expressions(program)).select(list(EXPRESSIONS))
     for one, other in zip(online, batch.rows(named=True), strict=True):
         assert {n: bits(v) for n, v in one.items()} == {
             n: bits(v) for n, v in other.items()

@@ -7,7 +7,7 @@ are equal by construction; a test compares them bit for bit.
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -21,9 +21,6 @@ from foretell.expressions.row_compiler import to_record
 from foretell.expressions.tree import ColumnName, Node
 from foretell.expressions.typed import TypedNode
 from foretell.features.errors import FeatureSetInvalid
-
-if TYPE_CHECKING:
-    import polars as pl
 
 MAX_FEATURES = 2_000
 _GUESSES = (
@@ -106,6 +103,8 @@ class Program:
 
     Attributes:
         types: Of the members that the features use.
+        typed: Typed expression by the name of the feature; `frames.py` makes those of
+            polars of it.
         compute: Gives the features of one record, both as dicts by name.
 
     Raises:
@@ -116,7 +115,7 @@ class Program:
         self, definition: Definition, types: Types, functions: Functions
     ) -> None:
         self.types = dict(types)
-        self._typed: dict[str, TypedNode] = {}
+        self.typed: dict[str, TypedNode] = {}
         for index, feature in enumerate(definition.features):
             try:
                 node = check(parse(feature.expression), types, functions)
@@ -124,27 +123,15 @@ class Program:
                 raise FeatureSetInvalid(
                     [_fault(index, error)], **error.context
                 ) from None
-            self._typed[feature.name] = node
+            self.typed[feature.name] = node
         self.compute: Callable[[Mapping[str, Any]], dict[str, Any]] = to_record(
-            self._typed
+            self.typed
         )
 
     @property
     def outputs(self) -> dict[str, ColumnType]:
         """Type by the name of the feature."""
-        return {name: node.type for name, node in self._typed.items()}
-
-    def expressions(self) -> "list[pl.Expr]":
-        """The same for whole tables; loads polars."""
-        from foretell.expressions.polars_compiler import dtype_of, to_polars
-
-        found = []
-        for name, node in self._typed.items():
-            value = to_polars(node)
-            if node.type is not ColumnType.DECIMAL:
-                value = value.cast(dtype_of(node.type))
-            found.append(value.alias(name))
-        return found
+        return {name: node.type for name, node in self.typed.items()}
 
 
 def program_of(

@@ -1,21 +1,16 @@
-"""Features of whole tables, for batches with a version bound to a feature set."""
+"""What a batch needs of the feature set that its model version is bound to."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from foretell.core.columns import ColumnType
 from foretell.errors import FieldError
-from foretell.expressions.own import OwnFunction
 from foretell.features.definition import Definition, Functions
 from foretell.features.records import Features
 from foretell.predictions.batch_messages import BatchFeatures
 from foretell.predictions.errors import BatchColumnsMissing
-from foretell.sandbox.child import resolve
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _WIDENED = (ColumnType.INTEGER, ColumnType.FLOAT)
 
@@ -52,33 +47,3 @@ def batch_features(
     features.program(types)
     places = {name: own.place for name, own in functions.items()}
     return BatchFeatures(definition, types, places)
-
-
-class TableFeatures:
-    """Computes features of frames, in the child."""
-
-    def __init__(self, request: BatchFeatures) -> None:
-        import polars as pl
-
-        from foretell.expressions.polars_compiler import dtype_of
-
-        functions = {
-            name: OwnFunction.of(resolve(place), name)
-            for name, place in request.functions.items()
-        }
-        program = Features(request.definition, functions).program(request.types)
-        self.columns = list(request.types)
-        self._casts = [
-            pl.col(name).cast(dtype_of(type))
-            for name, type in request.types.items()
-            if type is ColumnType.FLOAT
-        ]
-        # As online, where what is no number is missing.
-        self._values = [
-            value.fill_nan(None) if program.outputs[name] is ColumnType.FLOAT else value
-            for name, value in zip(program.outputs, program.expressions(), strict=True)
-        ]
-
-    def of(self, frame: "pl.DataFrame") -> "pl.DataFrame":
-        """A frame that has the features beside, or in the place of, its columns."""
-        return frame.with_columns(self._casts).with_columns(self._values)

@@ -17,7 +17,6 @@ from foretell.core.columns import ColumnType
 from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Outputs, Predictor, Terms
 from foretell.models.signature import InputField, Signature
-from foretell.predictions.batch_features import TableFeatures
 from foretell.predictions.batch_messages import (
     OutputColumn,
     ScoreProgress,
@@ -25,6 +24,7 @@ from foretell.predictions.batch_messages import (
     ScoreResult,
 )
 from foretell.predictions.errors import BatchRowInvalid, ModelFailed, ModelNotLoaded
+from foretell.predictions.feature_frames import TableFeatures
 from foretell.sandbox.child import Report
 from foretell.tabular.parts import PartWriter
 
