@@ -185,9 +185,9 @@ def test_a_bound_model_takes_raw_records_and_names_what_they_lack(editor):
         assert editor.post(path, json=body).json()["predictions"] == wanted
     named = {"model": name, "rows": [row]}
     assert editor.post("/api/predict", json=named).json()["predictions"] == wanted
-    for body in (b"[]", b"{", b'{"rows": 1}', b'{"rows": [1]}', b"{}"):
+    for content in (b"[]", b"{", b'{"rows": 1}', b'{"rows": [1]}', b"{}"):
         answer = editor.post(
-            path, content=body, headers={"Content-Type": "application/json"}
+            path, content=content, headers={"Content-Type": "application/json"}
         )
         assert answer.status_code == 422, answer.text
     schema = editor.get(f"/api/models/{name}/versions/1/schema").json()

@@ -4,6 +4,7 @@ import math
 import struct
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
@@ -128,7 +129,12 @@ TYPES = {
     "n": ColumnType.INTEGER,
     "t": ColumnType.TIMESTAMP,
 }
-SCHEMA = {"s": pl.String, "x": pl.Float64, "n": pl.Int64, "t": pl.Datetime("us")}
+SCHEMA: dict[str, Any] = {
+    "s": pl.String,
+    "x": pl.Float64,
+    "n": pl.Int64,
+    "t": pl.Datetime("us"),
+}
 _moments = st.datetimes(
     datetime.fromisoformat("1950-01-01"), datetime.fromisoformat("2050-01-01")
 )

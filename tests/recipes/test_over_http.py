@@ -5,7 +5,7 @@ import pytest
 from tests.served import unique, upload
 
 PEOPLE = "id,name,email\n1,Ann, ANN@x.org \n2,Bob,\n3,Cy,bob@x.org\n4,Di,ann@x.org\n5,Ed,@@\n"
-CLEAN = {
+CLEAN: dict[str, list[dict[str, object]]] = {
     "steps": [
         {"step": "drop_null", "columns": ["email"]},
         {"step": "trim", "columns": ["email"]},

@@ -22,7 +22,8 @@ def top(table: pd.DataFrame, column: str, count: int = 2) -> pd.DataFrame:
 @shop.step
 def totals(table: pd.DataFrame) -> pd.DataFrame:
     made = table.assign(name=table["name"].str.strip().str.title())
-    return made.groupby("name", as_index=False)["price"].sum()
+    found: pd.DataFrame = made.groupby("name", as_index=False).agg({"price": "sum"})
+    return found
 
 
 @shop.step

@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
@@ -33,7 +34,7 @@ def columns(folder, *steps, frame=FRAME, others=None):
     }
 
 
-GOLDEN = {
+GOLDEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "rename": ({"columns": {"s": "x", "x": "s"}}, {"x": FRAME["s"].to_list()}),
     "trim": ({"columns": ["s"]}, {"s": ["Ab", "", None, "ß", "İ x", "a-b-c"]}),
     "lower": (
@@ -299,7 +300,7 @@ def test_numbers_are_cast_only_where_nothing_is_lost(tmp_path):
 
 def test_hours_that_the_clock_shows_twice_or_skips_are_misfits(tmp_path):
     texts = ["2024-10-27 00:30", "2024-10-27 02:30", "2024-03-31 02:30", "x", None]
-    step = {
+    step: dict[str, Any] = {
         "step": "parse_date",
         "columns": ["t"],
         "formats": ["%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M"],
@@ -360,7 +361,7 @@ def test_a_table_without_rows_gives_one_without_rows(tmp_path, steps):
 
 
 def test_rows_and_rejects_are_the_rows_that_came(tmp_path):
-    checks = [
+    checks: list[dict[str, Any]] = [
         {"check": "not_null", "columns": ["s", "x"]},
         {"check": "unique", "column": "i"},
         {"check": "in_set", "column": "g", "values": ["a"], "severity": "warn"},
@@ -403,7 +404,7 @@ def test_checks_let_null_pass(tmp_path, check, failed):
 def test_large_tables_go_through_in_batches(tmp_path):
     count = 150_000
     frame = pl.DataFrame({"i": range(count), "s": [" a ", None, "b"] * (count // 3)})
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"step": "trim", "columns": ["s"]},
         {"step": "fill", "columns": ["s"], "method": "forward"},
         {"step": "dedupe", "columns": ["i"]},

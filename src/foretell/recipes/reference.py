@@ -70,7 +70,7 @@ def _default(field: Any) -> str:
 def _type(annotation: Any) -> str:
     """What a field takes, in the words of JSON."""
     origin = getattr(annotation, "__origin__", None)
-    arguments = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
     if getattr(annotation, "__metadata__", None):
         return _type(origin)
     name = getattr(origin, "__name__", "") if origin else ""

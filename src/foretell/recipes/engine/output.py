@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from foretell.recipes.engine.passing import CheckPass
 
 
+PART_ROWS = 262_144
+"""Smaller than those of imports, so that most of the writing falls beside the steps."""
+
+
 class RunOutput:
     """Takes rows and rejects; leaving the block without `finish` takes them back.
 
@@ -30,7 +34,7 @@ class RunOutput:
     def __init__(self, folder: Path, row: str, *, is_preview: bool) -> None:
         self._row = row
         self._is_preview = is_preview
-        self._parts = PartWriter(folder)
+        self._parts = PartWriter(folder, part_rows=PART_ROWS)
         self._rejects = RejectWriter(folder / "rejects.parquet", keep=is_preview)
         self._kept: list[pl.DataFrame] = []
         self._nullable: dict[str, bool] = {}
