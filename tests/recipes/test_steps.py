@@ -232,7 +232,10 @@ def test_semi_and_anti_joins_add_nothing(tmp_path):
 
 def test_a_union_matches_columns_by_name(tmp_path):
     other = pl.DataFrame({"i": [0.5], "new": [True], "s": [" z "]})
-    steps = [{"step": "union", "dataset": "o"}, {"step": "trim", "columns": ["s"]}]
+    steps: list[dict[str, Any]] = [
+        {"step": "union", "dataset": "o"},
+        {"step": "trim", "columns": ["s"]},
+    ]
     ran = run(tmp_path, FRAME, steps, others={"/steps/0": other})
     assert ran.frame["i"].to_list()[-2:] == [float(-(2**63)), 0.5]
     assert ran.frame["s"].to_list()[-1] == "z"
