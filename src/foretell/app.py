@@ -31,6 +31,7 @@ from foretell.extension.definition import Extension
 from foretell.extension.discovery import chosen, passed_on
 from foretell.extension.lifespans import running
 from foretell.extension.serving import mount
+from foretell.features import routes as features_routes
 from foretell.http import health, pages
 from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
@@ -51,6 +52,7 @@ from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
+from foretell.recipes import routes as recipes_routes
 from foretell.resources.fast.composing import fast_path
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
@@ -71,6 +73,8 @@ ROUTERS = (
     schedule_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
+    recipes_routes.routes,
+    features_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
 )

@@ -25,10 +25,13 @@ from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import tasks as datasets_tasks
+from foretell.datasets.following import Followers
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.discovery import found
+from foretell.features.composing import bind
+from foretell.features.service import OwnFunctionsOf
 from foretell.jobs import tasks as jobs_tasks
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
@@ -38,11 +41,16 @@ from foretell.jobs.registry import TaskRegistry
 from foretell.models import importing as models_importing
 from foretell.models import tasks as models_tasks
 from foretell.models.composing import provide_models
+from foretell.models.features import FeatureBinder
 from foretell.models.registry import flavour_variables
 from foretell.predictions import batching as predictions_batching
 from foretell.predictions import host as predictions_host
 from foretell.predictions import tasks as predictions_tasks
 from foretell.predictions.composing import provide_batches
+from foretell.recipes import running as recipes_running
+from foretell.recipes import tasks as recipes_tasks
+from foretell.recipes.composing import follow
+from foretell.recipes.running import RecipeRunner
 from foretell.resources import tasks as resources_tasks
 from foretell.sandbox.pool import Sandbox
 from foretell.settings import Settings, load_settings
@@ -57,6 +65,7 @@ def registry(extensions: Extensions) -> TaskRegistry:
     return TaskRegistry().include(
         jobs_tasks.tasks,
         datasets_tasks.tasks,
+        recipes_tasks.tasks,
         models_tasks.tasks,
         predictions_tasks.tasks,
         resources_tasks.tasks,
@@ -91,9 +100,12 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
+        *recipes_running.PRELOAD,
         # Folders of a team's own are closed to children; what they need of them has
         # to be there before the doors close.
         *(place.partition(":")[0] for place in extensions.flavours().values()),
+        *(own.place.partition(":")[0] for own in extensions.functions().values()),
+        *(step.place.partition(":")[0] for step in extensions.steps().values()),
     ]
     sandbox = Sandbox(
         preload=preload,
@@ -121,6 +133,21 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             extensions.functions(),
         )
     )
+    followers = Followers()
+    followers.add(follow)
+    parts.provide(followers)
+    parts.provide(
+        RecipeRunner(
+            sandbox,
+            parts.blobs,
+            parts.port(Scratch),
+            memory_bytes=int(settings.worker_memory),
+            functions=extensions.functions(),
+            steps=extensions.steps(),
+        )
+    )
+    parts.provide(OwnFunctionsOf(extensions.functions()))
+    parts.provide(FeatureBinder(bind))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 

@@ -18,9 +18,11 @@ from foretell.auth.tables import (
 from foretell.core.db import Database
 from foretell.core.ids import new_id
 from foretell.datasets.tables import Dataset, DatasetVersion
+from foretell.features.tables import FeatureSet, FeatureSetVersion
 from foretell.jobs.schedule_tables import Schedule
 from foretell.jobs.tables import Job, JobAttempt
 from foretell.models.tables import Model, ModelAlias, ModelAliasMove, ModelVersion
+from foretell.recipes.tables import Recipe, RecipeVersion
 from foretell.testing.draining import drain
 from foretell.testing.people import PASSWORD
 from tests.acceptance.conftest import estimators
@@ -31,8 +33,8 @@ EMAIL = "admin@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """The real objects: names and ids that routes take; the schedule has the
-    dataset's name."""
+    """The real objects: names and ids that routes take; the schedule, the recipe and
+    the feature set have the dataset's name."""
 
     dataset: str
     model: str
@@ -64,6 +66,11 @@ async def make_originals(
     schedule = {"task": "system.echo", "args": {"value": 1}, "every_s": 3600}
     planned = await client.put(f"/api/schedules/{dataset}", json=schedule)
     assert planned.is_success, planned.text
+    recipe = {"steps": [{"step": "sort", "by": ["id"]}]}
+    features = {"features": [{"name": "a", "expression": "1"}]}
+    for kind, body in (("recipes", recipe), ("feature-sets", features)):
+        put = await client.put(f"/api/{kind}/{dataset}", json=body)
+        assert put.status_code == 201, put.text
     key = await client.post("/api/keys", json={"name": "k", "scopes": ["jobs:read"]})
     who = {"email": EMAIL, "password": PASSWORD}
     assert (await client.post("/api/session", json=who)).status_code in (200, 201)
@@ -91,6 +98,8 @@ async def multiply(database: Database, originals: Originals, count: int) -> None
 
         for table, condition, changes in _copies(originals, count):
             await copy(table, condition, changes)
+        for table, versions, key in _VERSIONED:
+            await _multiply_versioned(copy, originals, count, table, versions, key)
         dataset = select(Dataset.id).where(Dataset.name == originals.dataset)
         ids = [new_id() for _ in range(count)]
         await copy(
@@ -109,6 +118,27 @@ async def multiply(database: Database, originals: Originals, count: int) -> None
             own,
             lambda n: {"id": new_id(), "number": n + 2, "job_id": None},
         )
+
+
+_VERSIONED: Sequence[tuple[Any, Any, str]] = (
+    (Recipe, RecipeVersion, "recipe_id"),
+    (FeatureSet, FeatureSetVersion, "feature_set_id"),
+)
+
+
+async def _multiply_versioned(
+    copy: Any, originals: Originals, count: int, table: Any, versions: Any, key: str
+) -> None:
+    own = select(table.id).where(table.name == originals.dataset).scalar_subquery()
+    ids = [new_id() for _ in range(count)]
+    await copy(
+        table,
+        table.name == originals.dataset,
+        lambda n: {"id": ids[n], "name": f"copy-{count}-{n}"},
+    )
+    is_own = getattr(versions, key) == own
+    await copy(versions, is_own, lambda n: {"id": new_id(), key: ids[n]})
+    await copy(versions, is_own, lambda n: {"id": new_id(), "number": n + 2})
 
 
 def _copies(originals: Originals, count: int) -> Sequence[tuple[Any, Any, Changes]]:

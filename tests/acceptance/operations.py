@@ -105,6 +105,14 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         "put /api/queues/{name}": {"paused": False},
         "post /api/models/{model}/predict": {"rows": [ROW]},
         "post /api/models/{model}/batch": {"dataset": dataset, "output": "stolen"},
+        "put /api/recipes/{recipe}": {"steps": []},
+        "patch /api/recipes/{recipe}": {"description": "changed"},
+        "post /api/datasets/{name}/runs": {"recipe": objects["recipe"]},
+        "put /api/feature-sets/{feature_set}": {
+            "features": [{"name": "a", "expression": "1"}]
+        },
+        "patch /api/feature-sets/{feature_set}": {"description": "changed"},
+        "post /api/feature-sets/{feature_set}/compute": {"rows": []},
         "post /api/predict": {"model": model, "rows": [ROW]},
     }
     if operation.name in bodies:

@@ -128,6 +128,8 @@ async def test_no_list_sorts_its_table_to_find_a_page(site):
         address = path.replace("{name}", originals.dataset)
         address = address.replace("{model}", originals.model)
         address = address.replace("{alias}", "champion")
+        for kind in ("{recipe}", "{feature_set}"):
+            address = address.replace(kind, originals.dataset)
         first_page = (await client.get(address, params={"limit": 10})).json()
         cursor = first_page.get("next")
         params = {"limit": 10, **({"cursor": cursor} if cursor else {})}

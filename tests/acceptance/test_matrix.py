@@ -24,6 +24,8 @@ NOT_MISSING = {
     "put /api/models/{model}": 409,
     "put /api/schedules/{name}": 409,
     "put /api/queues/{name}": 403,
+    "put /api/recipes/{recipe}": 409,
+    "put /api/feature-sets/{feature_set}": 409,
 }
 
 
@@ -44,11 +46,18 @@ def objects(callers: Callers, models: dict[str, str]) -> dict[str, str]:
     assert editor.put(alias, json={"version": 1}).status_code == 200
     schedule = {"task": "system.echo", "every_s": 3600, "paused": True}
     assert editor.put(f"/api/schedules/{dataset}", json=schedule).status_code == 201
+    recipe = {"checks": [{"check": "not_null", "column": "secret"}]}
+    assert editor.put(f"/api/recipes/{dataset}", json=recipe).status_code == 201
+    features = {"features": [{"name": "a", "expression": "1"}]}
+    path = f"/api/feature-sets/{dataset}"
+    assert editor.put(path, json=features).status_code == 201
     me = editor.get("/api/me").json()
     keys = editor.get("/api/keys").json()["items"]
     sessions = editor.get("/api/sessions").json()["items"]
     return {
         "name": dataset,
+        "recipe": dataset,
+        "feature_set": dataset,
         "model": models["flowers"],
         "version": "1",
         "alias": "best",
@@ -170,6 +179,8 @@ def test_g01_objects_of_others_do_not_exist(
         "datasets/{name}",
         "schedules/{name}",
         "models/{model}",
+        "recipes/{recipe}",
+        "feature-sets/{feature_set}",
         "jobs/{job_id}",
         "keys/{key_id}",
     ):
@@ -201,6 +212,8 @@ def test_g02_lists_hold_nothing_of_others(
     for kind, name in (
         ("datasets", "name"),
         ("models", "model"),
+        ("recipes", "recipe"),
+        ("feature-sets", "feature_set"),
         ("jobs", "job_id"),
         ("keys", "key_id"),
         ("sessions", "session_id"),
@@ -218,10 +231,12 @@ def test_g08_names_in_bodies_are_checked_too(
     other, theirs = callers.other, {"dataset": objects["name"], "output": "mine"}
     row: dict[str, Any] = {"model": objects["model"], "rows": []}
     batch = {"model": objects["model"], **theirs}
+    run = {"recipe": objects["recipe"], **theirs}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("/api/predict", row),
         (f"/api/models/{objects['model']}/batch", theirs),
         ("/api/jobs", {"task": "predictions.batch", "args": batch}),
+        ("/api/jobs", {"task": "recipes.run", "args": run}),
     ]
     for path, body in calls:
         assert not fault_of(other.post(path, json=body), 404), path

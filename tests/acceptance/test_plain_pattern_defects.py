@@ -701,10 +701,28 @@ def test_d48_blank_and_numeric_addresses_are_values(callers: Callers) -> None:
     assert [row["email"] for row in numbers["items"]] == [5, 6]
 
 
-@pytest.mark.xfail(run=False, strict=True, reason="Data out")
-def test_d49_what_is_no_address_is_flagged() -> None:
-    """By a check `matches` of a recipe."""
-    raise AssertionError
+def test_d49_what_is_no_address_is_flagged(callers: Callers) -> None:
+    """By a check `matches` of a recipe: told of, or kept aside."""
+    editor = callers.editor
+    rows = "1,Ann,ann@x.org\n2,Bob,not-an-email\n3,Cy,@@\n"
+    dataset = imported(editor, HEADER + rows)
+    pattern = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+    check = {"check": "matches", "column": "email", "pattern": pattern}
+    path = f"/api/datasets/{dataset['name']}/runs"
+    for severity, left, aside in (("warn", 3, 0), ("reject", 1, 2)):
+        recipe, output = unique("addresses"), unique("d")
+        body = {"checks": [{**check, "severity": severity}]}
+        assert editor.put(f"/api/recipes/{recipe}", json=body).status_code == 201
+        run = {"recipe": recipe, "output": output}
+        made = editor.post(path, json=run, headers={"Prefer": "wait=50"}).json()
+        assert (made["rows"], made["rejects"]) == (left, aside)
+        (told,) = made["lineage"]["report"]["checks"]
+        assert (told["column"], told["failed"]) == ("email", 2)
+    found = editor.get(f"/api/datasets/{output}/rejects").json()["items"]
+    assert [(r["line"], r["column"], r["code"]) for r in found] == [
+        (2, "email", "matches"),
+        (3, "email", "matches"),
+    ]
 
 
 def test_d50_na_and_null_are_kept_in_text(callers: Callers) -> None:

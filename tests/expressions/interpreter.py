@@ -5,7 +5,7 @@ It walks the tree for each row, knows no engine, and prefers exact arithmetic ov
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -158,7 +158,63 @@ def _compute(node: Operation, first: Any, *others: Any) -> Any:
             return _whole(node.operator, first)
         case "year" | "month" | "day":
             return getattr(first, node.operator)
+        case "ltrim":
+            return first.lstrip()
+        case "rtrim":
+            return first.rstrip()
+        case "right":
+            return "".join(list(first)[max(len(first) - max(second, 0), 0) :])
+        case "lpad":
+            return others[1] * (second - len(first)) + first
+        case "rpad":
+            return first + others[1] * (second - len(first))
+        case "split_part":
+            return dict(enumerate(first.split(second), 1)).get(others[1])
+        case "to_integer" | "to_float":
+            return _number(node.operator, first.strip())
+        case "sqrt" | "exp" | "ln":
+            return _irrational(node.operator, first)
+        case "hour" | "minute" | "second":
+            return getattr(first, node.operator)
+        case "day_of_week":
+            return first.weekday() + 1
+        case "quarter":
+            return [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4][first.month - 1]
+        case "day_of_year":
+            return int(first.strftime("%j"))
+        case "to_date":
+            return date(first.year, first.month, first.day)
+        case "days_between":
+            return second.toordinal() - first.toordinal()
     raise AssertionError(node.operator)
+
+
+def _number(operator: str, text: str) -> int | float | None:
+    sign = -1 if text.startswith("-") else 1
+    if text.startswith("+-"):
+        return _number(operator, text[1:])
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not digits or set(digits) - set("0123456789.eE+-"):
+        return None
+    try:
+        found = int(digits) if operator == "to_integer" else float(digits)
+    except ValueError:
+        return None
+    if digits[0] in "+-" or not math.isfinite(found):
+        return None
+    return sign * found
+
+
+def _irrational(operator: str, number: float) -> float:
+    if math.isnan(number):
+        return number
+    if operator == "exp":
+        return math.inf if number > 709.79 else math.exp(number)
+    if number < 0:
+        return math.nan
+    if operator == "ln":
+        return math.log(number) if number else -math.inf
+    return math.sqrt(number)
 
 
 def _convert(type: ColumnType, value: Any) -> Any:

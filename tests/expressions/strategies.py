@@ -140,6 +140,8 @@ def _compound(kind: str, depth: int) -> list[st.SearchStrategy[str]]:
             return common + _float_forms(of)
         case "text":
             return common + _text_forms(of)
+        case "date":
+            return [*common, _form("to_date({})", of("timestamp"))]
         case "timestamp":
             return [*common, _form("coalesce({}, {})", of("date"), same)]
     return common
@@ -191,9 +193,21 @@ def _integer_forms(of: Any) -> list[st.SearchStrategy[str]]:
         _form("length({})", text),
         *(
             _form(name + "({})", of(kind))
-            for name in ("year", "month", "day")
+            for name in (
+                "year",
+                "month",
+                "day",
+                "day_of_week",
+                "quarter",
+                "day_of_year",
+            )
             for kind in ("date", "timestamp")
         ),
+        *(_form(name + "({})", of("timestamp")) for name in ("hour", "minute")),
+        st.sampled_from(["hour(c)", "minute(c)", "second(c)"]),
+        _form("days_between({}, {})", of("date"), of("date")),
+        _form("to_integer({})", st.one_of(text, _numerals)),
+        _form("greatest({}, {}, {})", integer, integer, integer),
     ]
 
 
@@ -207,13 +221,25 @@ def _float_forms(of: Any) -> list[st.SearchStrategy[str]]:
         _form("(-{})", exact),
         _form("{}({})", st.sampled_from(["abs", "round", "floor", "ceil"]), exact),
         _form("round({}, {})", exact, st.integers(0, 15).map(str)),
+        _form("{}({})", st.sampled_from(["sqrt", "exp", "ln"]), number),
+        _form("to_float({})", st.one_of(of("text"), _numerals)),
+        _form("least({}, {})", exact, exact),
     ]
 
 
 def _text_forms(of: Any) -> list[st.SearchStrategy[str]]:
     text, integer = of("text"), of("integer")
     return [
-        _form("{}({})", st.sampled_from(["lower", "upper", "trim"]), text),
+        _form(
+            "{}({})",
+            st.sampled_from(["lower", "upper", "trim", "ltrim", "rtrim"]),
+            text,
+        ),
+        _form("{}({}, {})", st.sampled_from(["left", "right"]), text, integer),
+        _form("{}({}, {}, 'ß')", _pads, text, st.integers(0, 9).map(str)),
+        _form("split_part({}, {}, {})", text, _separators, _small),
+        _form("if({}, {}, {})", of("boolean"), text, text),
+        _form("greatest({}, {})", text, text),
         _form("({} || {})", text, text),
         _form("concat({}, {})", text, text),
         _form("substr({}, {})", text, _starts()),
@@ -221,6 +247,17 @@ def _text_forms(of: Any) -> list[st.SearchStrategy[str]]:
         _form("substr({}, {}, ({} + 0))", text, _starts(), integer),
         _form("replace({}, {}, {})", text, _literals["text"], _literals["text"]),
     ]
+
+
+_pads = st.sampled_from(["lpad", "rpad"])
+_separators = st.sampled_from(["'a'", "' '", "'ß'", "'ab'", "'%'"])
+_small = st.integers(1, 4).map(str)
+_numerals = st.one_of(
+    st.sampled_from(["+7", "-0", " 12 ", "1e400", "9223372036854775808", "1.", ".5"]),
+    st.sampled_from(["-.5E-3", "0x1", "1_0", "٣", "--1", "+-1", "1e", "nan", "007"]),
+    _integers.map(str),
+    st.floats(allow_nan=False).map(repr),
+).map(quoted)
 
 
 def _starts() -> st.SearchStrategy[str]:

@@ -18,6 +18,7 @@ from foretell.cli import (
     demonstration,
     jobs,
     models,
+    recipes,
     schedules,
     serving,
 )
@@ -39,6 +40,7 @@ app.add_typer(building.generate, name="generate")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
 app.add_typer(datasets.commands, name="dataset")
+app.add_typer(recipes.commands, name="recipe")
 app.add_typer(models.commands, name="model")
 app.add_typer(jobs.commands, name="job")
 app.add_typer(schedules.commands, name="schedule")

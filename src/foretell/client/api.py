@@ -1,6 +1,6 @@
 """All operations of the API: what `Client` and `AsyncClient` have in common."""
 
-from foretell.client import accounts, datasets, jobs, models, schedules
+from foretell.client import accounts, datasets, jobs, models, recipes, schedules
 
 
 class Api:
@@ -69,3 +69,16 @@ class Api:
     run_schedule = schedules.run_schedule
     pause_schedule = schedules.pause_schedule
     delete_schedule = schedules.delete_schedule
+
+    put_recipe = recipes.put_recipe
+    get_recipe = recipes.get_recipe
+    list_recipes = recipes.list_recipes
+    delete_recipe = recipes.delete_recipe
+    start_run = recipes.start_run
+    run_recipe = recipes.run_recipe
+    preview_run = recipes.preview_run
+    put_feature_set = recipes.put_feature_set
+    get_feature_set = recipes.get_feature_set
+    list_feature_sets = recipes.list_feature_sets
+    delete_feature_set = recipes.delete_feature_set
+    compute_features = recipes.compute_features

@@ -165,3 +165,45 @@ class JobEvent(TypedDict):
 
     kind: str
     data: Any
+
+
+class Recipe(TypedDict):
+    name: str
+    version: int
+    latest: int
+    description: str
+    steps: list[dict[str, Any]]
+    checks: list[dict[str, Any]]
+    owner_id: str
+    visibility: str
+    created_at: str
+    created_by: str
+
+
+class Preview(TypedDict):
+    columns: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    rejects: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    checks: list[dict[str, Any]]
+    rows_out: int
+    rejected: int
+
+
+class FeatureSet(TypedDict):
+    name: str
+    version: int
+    latest: int
+    description: str
+    features: list[dict[str, Any]]
+    inputs: list[dict[str, Any]]
+    owner_id: str
+    visibility: str
+    created_at: str
+    created_by: str
+
+
+class Computed(TypedDict):
+    feature_set: str
+    version: int
+    rows: list[dict[str, Any]]

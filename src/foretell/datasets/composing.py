@@ -1,10 +1,12 @@
 """Builds the datasets service for a unit of work, in requests and jobs alike."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.parts import Parts
+from foretell.datasets.following import Followers
 from foretell.datasets.reading import DatasetReader
 from foretell.datasets.service import DatasetsService
 from foretell.datasets.store import DatasetStore
@@ -19,6 +21,10 @@ def datasets_parts(parts: Parts, session: AsyncSession) -> dict[str, Any]:
         "clock": parts.clock,
         "cursors": parts.cursors,
         "reader": parts.port(DatasetReader),
+        "followers": [
+            partial(follow, parts, session)
+            for follow in parts.ports.get(Followers, Followers()).functions
+        ],
     }
 
 

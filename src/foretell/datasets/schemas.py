@@ -47,6 +47,7 @@ class DatasetVersionRead(Reading):
     bytes: int
     columns: list[ColumnRead]
     source: dict[str, Any]
+    recipe: str | None = None
     lineage: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime
     created_by: str

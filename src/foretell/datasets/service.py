@@ -33,6 +33,8 @@ REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
 # Users named by id or e-mail, and the pointer to them; gives their ids.
 People = Callable[[list[str], str], Awaitable[list[str]]]
+# `(id of a dataset, its name, number of its new version)`
+Follower = Callable[[str, str, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class DatasetsService:
 
     Args:
         people, audit: For changes that somebody asks for; a job has neither.
+        followers: Called when a version is published, in its transaction.
     """
 
     def __init__(
@@ -107,8 +110,10 @@ class DatasetsService:
         reader: DatasetReader,
         people: People | None = None,
         audit: Audit | None = None,
+        followers: Sequence[Follower] = (),
     ) -> None:
         self._audit = audit
+        self._followers = followers
         self._reader = reader
         self._people = people
         self._store = store
@@ -396,6 +401,8 @@ class DatasetsService:
             lineage=contents.lineage,
         )
         await self._store.add(version)
+        for follow in self._followers:
+            await follow(dataset.id, dataset.name, version.number)
         return version
 
     async def _submit_import(

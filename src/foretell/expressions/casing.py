@@ -24,18 +24,21 @@ _TO_UPPER = {
     for lower, upper, count in _PAIRS
     for index in range(count)
 }
+_FIRST = "\u019b"
+"""The least of all these; few texts hold anything as late, and `translate` is slow."""
+
 _TO_LOWER = {upper: lower for lower, upper in _TO_UPPER.items()}
 
 
 def upper(text: str) -> str:
     """Give the text in upper case; ß becomes SS."""
-    if text.isascii():
+    if text.isascii() or max(text) < _FIRST:
         return text.upper()
     return text.translate(_TO_UPPER).upper()
 
 
 def lower(text: str) -> str:
     """Give the text in lower case; Σ at the end of a word becomes ς."""
-    if text.isascii():
+    if text.isascii() or max(text) < _FIRST:
         return text.lower()
     return text.translate(_TO_LOWER).lower()

@@ -14,8 +14,10 @@ from foretell.expressions.errors import ExpressionError, near_names
 from foretell.expressions.functions import (
     ALIASES,
     ANY,
+    FLOAT,
     FUNCTIONS,
     NUMBER,
+    WRITTEN_OUT,
     Function,
     Parameter,
 )
@@ -322,8 +324,8 @@ class _Checker:
             self._argument(function, function.parameter(index), argument)
             for index, argument in enumerate(node.arguments)
         ]
-        if name == "nullif":
-            return self._nullif(node, typed)
+        if name in WRITTEN_OUT:
+            return self._written_out(name, node, typed)
         if name == "coalesce":
             if all(is_null_literal(value) for value in typed):
                 return typed[0]
@@ -370,6 +372,8 @@ class _Checker:
             return typed if own else convert(typed, parameter.types[0])
         if typed.type is ColumnType.DECIMAL and parameter.types == NUMBER:
             typed = convert(typed, ColumnType.FLOAT)
+        if typed.type in NUMBERS and parameter.types == FLOAT:
+            typed = convert(typed, ColumnType.FLOAT)
         if typed.type not in parameter.types:
             raise ExpressionError(
                 f"'{parameter.name}' of {function.name} must be "
@@ -377,7 +381,44 @@ class _Checker:
                 node.position,
             )
         _check_bounds(function, parameter, typed, node)
+        _check_text(function, parameter, typed, node)
         return typed
+
+    def _written_out(self, name: str, node: Call, typed: list[TypedNode]) -> TypedNode:
+        match name:
+            case "nullif":
+                return self._nullif(node, typed)
+            case "if":
+                return self._if(node, typed)
+            case "left":
+                start = TypedLiteral(ColumnType.INTEGER, 1)
+                arguments = (typed[0], start, typed[1])
+                call = Operation(ColumnType.TEXT, "substr", arguments)
+                return _null_where_length_is(call)
+        return self._extreme("ge" if name == "greatest" else "le", node, typed)
+
+    def _if(self, node: Call, typed: list[TypedNode]) -> TypedNode:
+        condition, *values = typed
+        if all(is_null_literal(value) for value in values):
+            return values[0]
+        type = common_type(values, node.arguments[1:], "The values of if")
+        value, other = (convert(value, type) for value in values)
+        return TypedCase(type, ((condition, value),), other)
+
+    def _extreme(self, operator: str, node: Call, typed: list[TypedNode]) -> TypedNode:
+        """Write out the largest or smallest of several values, two by two."""
+        if all(is_null_literal(value) for value in typed):
+            return typed[0]
+        type = common_type(typed, node.arguments, f"The values of {node.name}")
+        if type is ColumnType.BOOLEAN:
+            raise ExpressionError("Booleans have no order.", node.position)
+        result, *others = (convert(value, type) for value in typed)
+        for value in others:
+            wins = self._operation(operator, (result, value))
+            alone = self._operation("is_null", (value,))
+            kept = self._operation("or", (alone, wins))
+            result = TypedCase(type, ((kept, result),), value)
+        return result
 
     def _nullif(self, node: Call, typed: list[TypedNode]) -> TypedNode:
         value = typed[0]
@@ -435,6 +476,19 @@ def _check_bounds(
         raise ExpressionError(
             f"'{parameter.name}' of {function.name} must be {bounds}.", node.position
         )
+
+
+def _check_text(
+    function: Function, parameter: Parameter, typed: TypedNode, node: Node
+) -> None:
+    """Refuse what no compiler could do: pad with no or two characters, cut at none."""
+    text = typed.value if isinstance(typed, TypedLiteral) else None
+    if parameter.name == "fill" and isinstance(text, str) and len(text) != 1:
+        message = f"'fill' of {function.name} must be one character."
+        raise ExpressionError(message, node.position)
+    if parameter.name == "by" and text == "":
+        message = f"'by' of {function.name} must hold something."
+        raise ExpressionError(message, node.position)
 
 
 def _null_where_length_is(call: Operation) -> TypedNode:

@@ -84,6 +84,10 @@ class Function:
         return f"{self.name}({text})"
 
 
+CLOCK = (ColumnType.TIME, ColumnType.TIMESTAMP)
+FLOAT = (ColumnType.FLOAT, ColumnType.INTEGER)
+"""An integer is taken as a float."""
+
 _text = Parameter("text", TEXT)
 _number = Parameter("number", NUMBER)
 
@@ -242,8 +246,208 @@ _TABLE = (
         "The day of the month of a date or timestamp, 1 to 31.",
         ("day(DATE '2024-02-29')", 29),
     ),
+    Function(
+        "ltrim",
+        (_text,),
+        ColumnType.TEXT,
+        "The text without white space at its start.",
+        ("ltrim('  a ')", "a "),
+    ),
+    Function(
+        "rtrim",
+        (_text,),
+        ColumnType.TEXT,
+        "The text without white space at its end.",
+        ("rtrim(' a  ')", " a"),
+    ),
+    Function(
+        "left",
+        (
+            _text,
+            Parameter("count", INTEGER),
+        ),
+        ColumnType.TEXT,
+        "The first `count` characters; none where it is below 1.",
+        ("left('abc', 2)", "ab"),
+    ),
+    Function(
+        "right",
+        (
+            _text,
+            Parameter("count", INTEGER),
+        ),
+        ColumnType.TEXT,
+        "The last `count` characters; none where it is below 1.",
+        ("right('abc', 2)", "bc"),
+    ),
+    Function(
+        "lpad",
+        (
+            _text,
+            Parameter("length", INTEGER, literal=True, minimum=0, maximum=1000),
+            Parameter("fill", TEXT, literal=True),
+        ),
+        ColumnType.TEXT,
+        "The text made `length` characters long by the one character `fill` in "
+        "front; a longer one stays. Both are written out.",
+        ("lpad('7', 3, '0')", "007"),
+    ),
+    Function(
+        "rpad",
+        (
+            _text,
+            Parameter("length", INTEGER, literal=True, minimum=0, maximum=1000),
+            Parameter("fill", TEXT, literal=True),
+        ),
+        ColumnType.TEXT,
+        "The same with `fill` behind.",
+        ("rpad('ab', 4, '.')", "ab.."),
+    ),
+    Function(
+        "split_part",
+        (
+            _text,
+            Parameter("by", TEXT, literal=True),
+            Parameter("number", INTEGER, literal=True, minimum=1, maximum=1000),
+        ),
+        ColumnType.TEXT,
+        "The part of that number, counted from 1, of the text cut at every `by`; "
+        "null where there are fewer. Both are written out, and `by` is not empty.",
+        ("split_part('a-b-c', '-', 2)", "b"),
+    ),
+    Function(
+        "to_integer",
+        (_text,),
+        ColumnType.INTEGER,
+        "The whole number that the text is, white space around it aside; null "
+        "where it is none, or leaves 64 bits.",
+        ("to_integer(' 042 ')", 42),
+    ),
+    Function(
+        "to_float",
+        (_text,),
+        ColumnType.FLOAT,
+        "The finite number that the text is, white space around it aside; null "
+        "where it is none.",
+        ("to_float('1e3')", 1000.0),
+    ),
+    Function(
+        "sqrt",
+        (Parameter("number", FLOAT),),
+        ColumnType.FLOAT,
+        "The square root; NaN below 0.",
+        ("sqrt(9)", 3.0),
+    ),
+    Function(
+        "exp",
+        (Parameter("number", FLOAT),),
+        ColumnType.FLOAT,
+        "e to the power of the number; infinite where that is too large.",
+        ("exp(0)", 1.0),
+    ),
+    Function(
+        "ln",
+        (Parameter("number", FLOAT),),
+        ColumnType.FLOAT,
+        "The natural logarithm; NaN below 0, minus infinity of 0.",
+        ("ln(1)", 0.0),
+    ),
+    Function(
+        "greatest",
+        (Parameter("value", ANY),),
+        None,
+        "The largest of the values; nulls are left out.",
+        ("greatest(1, NULL, 3)", 3),
+        repeated=True,
+    ),
+    Function(
+        "least",
+        (Parameter("value", ANY),),
+        None,
+        "The smallest of the values; nulls are left out.",
+        ("least('b', 'a')", "a"),
+        repeated=True,
+    ),
+    Function(
+        "if",
+        (
+            Parameter("condition", (ColumnType.BOOLEAN,)),
+            Parameter("value", ANY),
+            Parameter("other", ANY),
+        ),
+        None,
+        "The value where the condition is true, else (false or null) the other.",
+        ("if(2 > 1, 'yes', 'no')", "yes"),
+    ),
+    Function(
+        "hour",
+        (Parameter("moment", CLOCK),),
+        ColumnType.INTEGER,
+        "The hour of a time or timestamp, 0 to 23; a timestamp with a zone is "
+        "taken in UTC.",
+        ("hour(TIME '08:30')", 8),
+    ),
+    Function(
+        "minute",
+        (Parameter("moment", CLOCK),),
+        ColumnType.INTEGER,
+        "The minute of a time or timestamp, 0 to 59.",
+        ("minute(TIME '08:30')", 30),
+    ),
+    Function(
+        "second",
+        (Parameter("moment", CLOCK),),
+        ColumnType.INTEGER,
+        "The whole second of a time or timestamp, 0 to 59.",
+        ("second(TIME '08:30:09.5')", 9),
+    ),
+    Function(
+        "day_of_week",
+        (Parameter("day", DAY),),
+        ColumnType.INTEGER,
+        "The day of the week, 1 (Monday) to 7 (Sunday).",
+        ("day_of_week(DATE '2024-02-29')", 4),
+    ),
+    Function(
+        "quarter",
+        (Parameter("day", DAY),),
+        ColumnType.INTEGER,
+        "The quarter of the year, 1 to 4.",
+        ("quarter(DATE '2024-02-29')", 1),
+    ),
+    Function(
+        "day_of_year",
+        (Parameter("day", DAY),),
+        ColumnType.INTEGER,
+        "The day of the year, 1 to 366.",
+        ("day_of_year(DATE '2024-02-29')", 60),
+    ),
+    Function(
+        "to_date",
+        (Parameter("moment", (ColumnType.TIMESTAMP, ColumnType.DATE)),),
+        ColumnType.DATE,
+        "The day of a timestamp; one with a zone is taken in UTC.",
+        ("day_of_week(to_date(TIMESTAMP '2024-02-29T23:59:59'))", 4),
+    ),
+    Function(
+        "days_between",
+        (
+            Parameter("first", (ColumnType.DATE,)),
+            Parameter("last", (ColumnType.DATE,)),
+        ),
+        ColumnType.INTEGER,
+        "The days from the first date to the last; below 0 where that is earlier.",
+        ("days_between(DATE '2024-02-28', DATE '2024-03-01')", 2),
+    ),
 )
+
+WRITTEN_OUT = frozenset({"nullif", "left", "greatest", "least", "if"})
+"""Functions that the checker writes with simpler ones; no compiler knows them."""
 
 FUNCTIONS = {function.name: function for function in _TABLE}
 
-ALIASES = {"substring": "substr", "ceiling": "ceil"}
+ALIASES = {
+    "substring": "substr",
+    "ceiling": "ceil",
+    "ifnull": "coalesce",
+}

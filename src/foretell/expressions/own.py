@@ -74,6 +74,11 @@ class OwnFunction:
         return cls(name, tuple(types), _type_of(name, hints, "return"), function)
 
     @property
+    def place(self) -> str:
+        """Where a child finds the function, `module:name`."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+    @property
     def signature(self) -> str:
         return f"{self.name}({', '.join(self.parameters)})"
 

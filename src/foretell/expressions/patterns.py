@@ -9,6 +9,10 @@ WHITE_SPACE = (
 """The characters with the Unicode property `White_Space`. `str.strip()` without
 arguments also takes U+001C to U+001F, which polars keeps."""
 
+TO_INTEGER = r"^\+?(-?[0-9]+)$"
+TO_FLOAT = r"^\+?(-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$"
+"""What `to_integer` and `to_float` read; the group is the number."""
+
 ANY_CHARACTER = None
 """`_` in a piece of a pattern."""
 

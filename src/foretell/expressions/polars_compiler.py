@@ -13,9 +13,15 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from foretell.core.columns import ColumnType
-from foretell.expressions.patterns import WHITE_SPACE, like_to_rust
+from foretell.expressions.patterns import (
+    TO_FLOAT,
+    TO_INTEGER,
+    WHITE_SPACE,
+    like_to_rust,
+)
 from foretell.expressions.typed import (
     Operation,
     OwnCall,
@@ -81,6 +87,8 @@ class _Compiler:
                 return self._round(node)
             case Operation(operator="replace"):
                 return self._replace(node)
+            case Operation(operator="lpad" | "rpad" | "split_part"):
+                return self._with_literals(node)
         arguments = [self.compile(argument) for argument in node.arguments]
         if node.operator in _BY_TYPE:
             return _BY_TYPE[node.operator](node.type, *arguments)
@@ -138,7 +146,7 @@ class _Compiler:
         # becomes a full column by adding a zero made from the columns on the left:
         # a cast of `is_null` is full wherever the column is (measured with 2.1.0).
         for name in column_names(left):
-            divisor = divisor + pl.col(name).is_null().cast(pl.Float64) * 0.0
+            divisor = divisor + _named(name).is_null().cast(pl.Float64) * 0.0
         return self.compile(left) / divisor.replace(0.0, None)
 
     def _round(self, node: Operation) -> pl.Expr:
@@ -157,6 +165,16 @@ class _Compiler:
             part, _literal_value(new), literal=True
         )
 
+    def _with_literals(self, node: Operation) -> pl.Expr:
+        text = self.compile(node.arguments[0])
+        first, second = (_literal_value(argument) for argument in node.arguments[1:])
+        match node.operator:
+            case "lpad":
+                return text.str.pad_start(first, second)
+            case "rpad":
+                return text.str.pad_end(first, second)
+        return text.str.split(first).list.get(second - 1, null_on_oob=True)
+
 
 def _literal(node: TypedLiteral) -> pl.Expr:
     if isinstance(node.value, Decimal):
@@ -166,8 +184,15 @@ def _literal(node: TypedLiteral) -> pl.Expr:
 
 def _column(node: TypedColumn) -> pl.Expr:
     if node.type is ColumnType.TIMESTAMP:
-        return pl.col(node.name).cast(_DTYPES[node.type])  # to UTC, without a zone
-    return pl.col(node.name)
+        return _named(node.name).cast(_DTYPES[node.type])  # to UTC, without a zone
+    return _named(node.name)
+
+
+def _named(name: str) -> pl.Expr:
+    """The column of this very name; `pl.col` takes `*` and `^a$` for patterns."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return cs.by_name(name).as_expr()
+    return pl.col(name)
 
 
 def _literal_value(node: TypedNode) -> Any:
@@ -237,6 +262,23 @@ def _concat(*texts: pl.Expr) -> pl.Expr:
     return pl.concat_str(texts, ignore_nulls=True)
 
 
+def _right(text: pl.Expr, count: pl.Expr) -> pl.Expr:
+    return text.str.tail(count.clip(0, _LONGEST_TEXT))
+
+
+def _to_integer(text: pl.Expr) -> pl.Expr:
+    number = text.str.strip_chars(WHITE_SPACE).str.extract(TO_INTEGER)
+    return number.cast(pl.Int64, strict=False)
+
+
+def _to_float(text: pl.Expr) -> pl.Expr:
+    number = text.str.strip_chars(WHITE_SPACE).str.extract(TO_FLOAT)
+    # What is too large becomes infinite, and has no value.
+    return number.cast(pl.Float64, strict=False).replace(
+        [float("inf"), float("-inf")], None
+    )
+
+
 _BY_TYPE: Mapping[str, Callable[..., pl.Expr]] = {
     "add": _add,
     "subtract": _subtract,
@@ -275,8 +317,35 @@ _PLAIN: Mapping[str, Callable[..., pl.Expr]] = {
     "year": lambda day: day.dt.year().cast(pl.Int64),
     "month": lambda day: day.dt.month().cast(pl.Int64),
     "day": lambda day: day.dt.day().cast(pl.Int64),
+    "ltrim": lambda text: text.str.strip_chars_start(WHITE_SPACE),
+    "rtrim": lambda text: text.str.strip_chars_end(WHITE_SPACE),
+    "right": _right,
+    "to_integer": _to_integer,
+    "to_float": _to_float,
+    "sqrt": lambda number: number.sqrt(),
+    "exp": lambda number: number.exp(),
+    "ln": lambda number: number.log(),
+    "hour": lambda moment: moment.dt.hour().cast(pl.Int64),
+    "minute": lambda moment: moment.dt.minute().cast(pl.Int64),
+    "second": lambda moment: moment.dt.second().cast(pl.Int64),
+    "day_of_week": lambda day: day.dt.weekday().cast(pl.Int64),
+    "quarter": lambda day: day.dt.quarter().cast(pl.Int64),
+    "day_of_year": lambda day: day.dt.ordinal_day().cast(pl.Int64),
+    "to_date": lambda moment: moment.cast(pl.Date),
+    "days_between": lambda first, last: (last - first).dt.total_days(),
 }
 """Called with the arguments."""
 
-OPERATIONS = frozenset({*_BY_TYPE, *_PLAIN, "in", "like", "divide", "round", "replace"})
+_WITH_LITERALS = (
+    "in",
+    "like",
+    "divide",
+    "round",
+    "replace",
+    "lpad",
+    "rpad",
+    "split_part",
+)
+
+OPERATIONS = frozenset({*_BY_TYPE, *_PLAIN, *_WITH_LITERALS})
 """Every operator and function that this compiler knows."""

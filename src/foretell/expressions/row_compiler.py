@@ -45,6 +45,16 @@ def to_function(typed: TypedNode) -> RowFunction:
     return compiler.finish(result)
 
 
+def to_record(values: Mapping[str, TypedNode]) -> RowFunction:
+    """Give a function of one row that gives several values by name, in a dict.
+
+    What they share is computed once.
+    """
+    compiler = _Compiler()
+    results = {name: compiler.compile(node) for name, node in values.items()}
+    return compiler.finish_record(results)
+
+
 @dataclass(frozen=True, slots=True)
 class _Name:
     """A name of the generated source that holds a value."""
@@ -62,9 +72,17 @@ class _Compiler:
         self._columns: dict[str, _Name] = {}
 
     def finish(self, result: _Name) -> RowFunction:
-        body = "\n".join(
-            f"    {line}" for line in [*self._lines, f"return {result.text}"]
-        )
+        return self._returning(result.text)
+
+    def finish_record(self, results: Mapping[str, _Name]) -> RowFunction:
+        pairs = [
+            f"{self._bind(name).text}: {result.text}"
+            for name, result in results.items()
+        ]
+        return self._returning("{" + ", ".join(pairs) + "}")
+
+    def _returning(self, result: str) -> RowFunction:
+        body = "\n".join(f"    {line}" for line in [*self._lines, f"return {result}"])
         source = f"def evaluate(row):\n{body}\n"
         # The source is made of the templates below and of names made by `_bind` and
         # `_assign`; see the head of the module.
@@ -192,6 +210,15 @@ _NAMESPACE: Mapping[str, Any] = {
     "ceil": row_functions.ceil,
     "substr": row_functions.substr,
     "replace": row_functions.replace,
+    "right": row_functions.right,
+    "split_part": row_functions.split_part,
+    "to_integer": row_functions.to_integer,
+    "to_float": row_functions.to_float,
+    "sqrt": row_functions.sqrt,
+    "exp": row_functions.exp,
+    "ln": row_functions.ln,
+    "to_date": row_functions.to_date,
+    "day_of_year": row_functions.day_of_year,
 }
 
 _STRICT: Mapping[str, str] = {
@@ -225,6 +252,25 @@ _STRICT: Mapping[str, str] = {
     "year": "{0}.year",
     "month": "{0}.month",
     "day": "{0}.day",
+    "ltrim": "{0}.lstrip(WHITE_SPACE)",
+    "rtrim": "{0}.rstrip(WHITE_SPACE)",
+    "right": "right({0}, {1})",
+    "lpad": "{0}.rjust({1}, {2})",
+    "rpad": "{0}.ljust({1}, {2})",
+    "split_part": "split_part({0}, {1}, {2})",
+    "to_integer": "to_integer({0})",
+    "to_float": "to_float({0})",
+    "sqrt": "sqrt({0})",
+    "exp": "exp({0})",
+    "ln": "ln({0})",
+    "hour": "{0}.hour",
+    "minute": "{0}.minute",
+    "second": "{0}.second",
+    "day_of_week": "{0}.isoweekday()",
+    "quarter": "({0}.month + 2) // 3",
+    "day_of_year": "day_of_year({0})",
+    "to_date": "to_date({0})",
+    "days_between": "({1} - {0}).days",
     "convert": "",  # by type, see `_strict_source`
 }
 
@@ -236,7 +282,10 @@ _CONVERSIONS = {
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _MAY_OVERFLOW = ("add", "subtract", "multiply", "negate", "abs")
-_MAY_GIVE_NULL = (*_MAY_OVERFLOW, "divide", "modulo")
+_MAY_GIVE_NULL = (
+    *_MAY_OVERFLOW,
+    *("divide", "modulo", "split_part", "to_integer", "to_float"),
+)
 _WHOLE_NUMBERS_STAY = ("round", "floor", "ceil")
 
 

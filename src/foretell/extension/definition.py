@@ -221,7 +221,9 @@ class Extension:
     def step(self, /, *, name: str | None = None) -> Callable[[Function], Function]: ...
 
     def step(self, function: Any = None, /, *, name: str | None = None) -> Any:
-        """Register a recipe step: a function of a `polars.LazyFrame` and options."""
+        """Register a recipe step: a function of a table and options. The table is a
+        `polars.LazyFrame`, or what the first parameter is annotated with: a
+        `polars.DataFrame` or `pandas.DataFrame`."""
 
         def register(function: Function) -> Function:
             full = f"{self.name}.{name or function.__name__}"

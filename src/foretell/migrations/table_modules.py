@@ -9,6 +9,8 @@ TABLE_MODULES = (
     "foretell.jobs.tables",
     "foretell.jobs.schedule_tables",
     "foretell.datasets.tables",
+    "foretell.recipes.tables",
+    "foretell.features.tables",
     "foretell.models.tables",
     "foretell.predictions.tables",
 )

@@ -132,3 +132,17 @@ class ExampleUnreadable(Invalid):
 
     def __init__(self, detail: str, *, missing: Sequence[str] = ()) -> None:
         super().__init__(detail, missing=list(missing))
+
+
+class FeaturesMissing(Invalid):
+    """The feature set does not make all inputs of the model."""
+
+    slug = "features-missing"
+
+    def __init__(self, feature_set: str, missing: list[str]) -> None:
+        named = ", ".join(missing[:20])
+        super().__init__(
+            f"The feature set {feature_set!r} lacks inputs of the model: {named}.",
+            feature_set=feature_set,
+            missing=missing[:100],
+        )

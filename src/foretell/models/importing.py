@@ -19,7 +19,7 @@ from foretell.core.blobs import BlobStore
 from foretell.core.ids import new_id
 from foretell.core.scratch import Scratch
 from foretell.errors import ForetellError, NotFound, Unavailable
-from foretell.models.errors import UploadRemoved
+from foretell.models.errors import FeaturesMissing, UploadRemoved
 from foretell.models.reports import InspectProgress, InspectRequest, InspectResult
 from foretell.sandbox.pool import Sandbox
 
@@ -52,6 +52,7 @@ class Uploaded(BaseModel):
     Attributes:
         example: Suffix of the stored example (`.csv` …); none without one.
         names: Names of the inputs, where the uploader gave them.
+        features: The feature set that it is bound to, as it is now.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -70,6 +71,7 @@ class Uploaded(BaseModel):
     engine: str = "auto"
     tolerance: float = 1e-6
     trust: bool = False
+    features: dict[str, Any] | None = None
 
     @property
     def prefix(self) -> str:
@@ -92,6 +94,19 @@ class Inspected:
     result: InspectResult
     twin_key: str | None
 
+    def demand_features(self, uploaded: Uploaded) -> None:
+        """Refuse a feature set that lacks inputs of the model.
+
+        Raises:
+            FeaturesMissing: With each input that it lacks.
+        """
+        if uploaded.features is None:
+            return
+        made = {feature["name"] for feature in uploaded.features["features"]}
+        lacking = [n for n in self.result.signature.names if n not in made]
+        if lacking:
+            raise FeaturesMissing(str(uploaded.features["name"]), lacking)
+
     def columns(self, uploaded: Uploaded) -> dict[str, Any]:
         """The columns of the version's row."""
         result = self.result
@@ -105,6 +120,7 @@ class Inspected:
             "safety": msgspec.to_builtins(result.safety),
             "parity": msgspec.to_builtins(result.parity),
             "warnings": result.warnings,
+            "features": uploaded.features,
             "description": uploaded.description,
             "filename": uploaded.filename,
             "sha256": result.sha256,

@@ -19,10 +19,17 @@ from foretell.http.state import AppState
 from foretell.http.uploads import Form, Upload, receive
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
-from foretell.models.dependencies import Importer, ModelName, Models, VersionRef
+from foretell.models.dependencies import (
+    Binding,
+    Bound,
+    Importer,
+    ModelName,
+    Models,
+    VersionRef,
+)
 from foretell.models.errors import MetadataInvalid
 from foretell.models.importing import ModelImporter, Uploaded, example_suffix
-from foretell.models.row_schema import row_schema
+from foretell.models.row_schema import record_schema, row_schema
 from foretell.models.schemas import (
     AliasHistory,
     AliasRead,
@@ -52,7 +59,7 @@ _UPLOAD_BODY = {
                         "metadata": {
                             "type": "string",
                             "description": "JSON: flavour, signature, metrics, "
-                            "description, engine, tolerance, trust.",
+                            "feature_set, description, engine, tolerance, trust.",
                         },
                         "example": {
                             "type": "string",
@@ -170,6 +177,7 @@ async def upload_version(
     state: State,
     importer: Importer,
     models: Models,
+    bind: Binding,
 ) -> Job:
     """Upload an artifact; a job inspects it and publishes the next version.
 
@@ -178,7 +186,7 @@ async def upload_version(
     model is made if there is none. A refused upload uses no version number.
     """
     async with _received(request, state) as upload:
-        job = await _submit(models, importer, user, model, upload)
+        job = await _submit(models, importer, user, model, upload, bind)
     response.headers["Location"] = f"{_root(request)}/api/jobs/{job.id}"
     return job
 
@@ -224,6 +232,8 @@ async def read_schema(
 ) -> dict[str, Any]:
     """JSON Schema (2020-12) of one input row of a version."""
     view = await models.get_version(user, model, version)
+    if view.row.features is not None:
+        return record_schema(view.row.features, f"{model} {view.version} record")
     return row_schema(view.signature_value, f"{model} {view.version} row")
 
 
@@ -326,6 +336,7 @@ async def _submit(
     user: Principal,
     model: str,
     upload: Upload,
+    bind: Bound,
 ) -> Job:
     artifact = upload.file("artifact")
     example = upload.files.get("example")
@@ -342,7 +353,8 @@ async def _submit(
         example=example and example_suffix(example.filename, example.content_type),
         names=metadata.signature
         and [field.name for field in metadata.signature.inputs],
-        **metadata.model_dump(exclude={"signature"}),
+        features=metadata.feature_set and await bind(user, metadata.feature_set),
+        **metadata.model_dump(exclude={"signature", "feature_set"}),
     )
     await importer.keep(uploaded, artifact.path, example.path if example else None)
     return await models.submit(user, uploaded)

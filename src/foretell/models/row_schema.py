@@ -4,7 +4,7 @@ The documents and clients speak of rows through this one; the predict routes dec
 with a twin of it in msgspec, and a test holds the two equal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -48,6 +48,33 @@ def row_schema(signature: Signature, name: str = "Row") -> dict[str, Any]:
     """JSON Schema (2020-12) of one row."""
     schema = row_model(signature, name).model_json_schema(by_alias=True)
     return {"$schema": _DIALECT, **schema}
+
+
+def record_schema(features: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """JSON Schema of a raw record, for a version bound to a feature set."""
+    declared = {given["name"]: given["type"] for given in features["inputs"]}
+    return {
+        "$schema": _DIALECT,
+        "title": name,
+        "type": "object",
+        "required": list(features["columns"]),
+        "properties": {
+            column: _RECORD_TYPES.get(declared.get(column, ""), {})
+            for column in features["columns"]
+        },
+    }
+
+
+_RECORD_TYPES: dict[str, dict[str, Any]] = {
+    "boolean": {"type": ["boolean", "null"]},
+    "integer": {"type": ["integer", "null"]},
+    "float": {"type": ["number", "null"]},
+    "decimal": {"type": ["number", "string", "null"]},
+    "text": {"type": ["string", "null"]},
+    "date": {"type": ["string", "null"], "format": "date"},
+    "time": {"type": ["string", "null"], "format": "time"},
+    "timestamp": {"type": ["string", "null"], "format": "date-time"},
+}
 
 
 def _annotation(field: InputField) -> Any:

@@ -118,6 +118,9 @@ class ModelVersionRead(Reading):
     safety: dict[str, Any]
     parity: dict[str, Any]
     warnings: list[str]
+    features: dict[str, Any] | None = Field(
+        None, description="The feature set it is bound to, as it was at the upload."
+    )
     description: str
     filename: str
     bytes: int
@@ -149,6 +152,9 @@ class Metadata(Body):
     )
     metrics: dict[str, MetricValue] = Field({}, max_length=1000)
     description: Text = ""
+    feature_set: Name | None = Field(
+        None, description="Makes the inputs of raw records: predict takes those then."
+    )
     engine: Literal["auto", "native", "onnxruntime", "linear"] = "auto"
     tolerance: float = Field(
         1e-6,

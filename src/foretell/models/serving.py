@@ -6,6 +6,7 @@ an epoch (tables.py) and costs one small read when nothing is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -66,6 +67,7 @@ class ServedVersion:
     is_trusted: bool
     one_row_us: float
     hundred_rows_us: float
+    features: Mapping[str, Any] | None = None
 
     @property
     def is_native(self) -> bool:
@@ -162,4 +164,5 @@ def _version(model: ServedModel, row: ModelVersion) -> ServedVersion:
         is_trusted=row.is_trusted,
         one_row_us=row.one_row_us,
         hundred_rows_us=row.hundred_rows_us,
+        features=row.features,
     )

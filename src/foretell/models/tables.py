@@ -62,6 +62,8 @@ class ModelVersion(Base):
         spec: What opens the engine's file again (`ports.EngineSpec`).
         safety: The verdict of the gate.
         is_trusted: Somebody with `models:trust` vouched for its unknown classes.
+        features: The feature set that makes the inputs of raw records, as it was at the
+            upload (`ports.BoundFeatures`).
         twin_key: Blob of the file that the engine opens; none for `native`.
         one_row_us, hundred_rows_us: Median time of one call, in microseconds.
     """
@@ -82,6 +84,7 @@ class ModelVersion(Base):
     safety: Mapped[dict[str, Any]] = mapped_column(JSON)
     parity: Mapped[dict[str, Any]] = mapped_column(JSON)
     warnings: Mapped[list[Any]] = mapped_column(JSON)
+    features: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     description: Mapped[str] = mapped_column(LongText)
     filename: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(DIGEST)

@@ -34,6 +34,7 @@ async def import_version(job: JobContext, args: Uploaded) -> dict[str, Any]:
         await job.progress(done, len(STEPS), "steps", progress.step)
 
     found = await parts.port(ModelImporter).inspect(args, report)
+    found.demand_features(args)
     engine = found.result.engine
     job.log(f"{found.result.flavour} model, answered by {engine}")
     await job.progress(len(STEPS), len(STEPS), "steps", "publish")

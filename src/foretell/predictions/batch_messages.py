@@ -5,9 +5,24 @@ Apart from the work itself, so that routes and tasks load no data library.
 
 import msgspec
 
+from foretell.core.columns import ColumnType
+from foretell.features.definition import Definition
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
 from foretell.tabular.messages import Part
+
+
+class BatchFeatures(msgspec.Struct, frozen=True):
+    """The feature set that makes the model's inputs of the dataset's columns.
+
+    Attributes:
+        types: Of the columns that the features use.
+        functions: Where those of extensions are, `module:name`, by name.
+    """
+
+    definition: Definition
+    types: dict[str, ColumnType]
+    functions: dict[str, str]
 
 
 class ScoreRequest(msgspec.Struct, frozen=True):
@@ -31,6 +46,7 @@ class ScoreRequest(msgspec.Struct, frozen=True):
     signature: Signature
     allow: list[str] = []
     trust: bool = False
+    features: BatchFeatures | None = None
 
 
 class ScoreProgress(msgspec.Struct, frozen=True):

@@ -15,9 +15,16 @@ from foretell.core.scratch import Scratch, ScratchFolder
 from foretell.datasets.contents import VersionContents
 from foretell.datasets.service import DatasetView
 from foretell.errors import FieldError
+from foretell.features.definition import Functions
 from foretell.models.serving import ServedVersion
 from foretell.models.signature import Signature
-from foretell.predictions.batch_messages import ScoreProgress, ScoreRequest, ScoreResult
+from foretell.predictions.batch_features import batch_features
+from foretell.predictions.batch_messages import (
+    BatchFeatures,
+    ScoreProgress,
+    ScoreRequest,
+    ScoreResult,
+)
 from foretell.predictions.errors import BatchColumnsMissing
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.messages import Part
@@ -55,6 +62,7 @@ class BatchScorer:
         scratch: Where scored parts stand until they are stored.
         memory_bytes: Most memory one child may take.
         allow: The setting `PICKLE_ALLOW`.
+        functions: Of extensions, for versions bound to feature sets.
     """
 
     def __init__(
@@ -65,12 +73,14 @@ class BatchScorer:
         *,
         memory_bytes: int,
         allow: list[str],
+        functions: Functions,
     ) -> None:
         self._sandbox = sandbox
         self._blobs = blobs
         self._scratch = scratch
         self._memory_bytes = memory_bytes
         self._allow = allow
+        self._functions = functions
 
     async def score(
         self,
@@ -87,12 +97,18 @@ class BatchScorer:
             BatchRowInvalid, ModelFailed: As the rows and the model say.
         """
         columns = source.shown.columns
-        demand_columns(version.signature, columns)
+        features = None
+        if version.features is not None:
+            features = batch_features(version.features, columns, self._functions)
+        else:
+            demand_columns(version.signature, columns)
         kept = [c for c in columns if include_inputs]
         folder = await asyncio.to_thread(self._scratch.make, "batch")
         try:
             names = [str(column["name"]) for column in kept]
-            result = await self._run(source, version, names, folder.path, report)
+            result = await self._run(
+                source, version, names, folder.path, report, features
+            )
         except BaseException:
             await asyncio.to_thread(folder.remove)
             raise
@@ -128,6 +144,7 @@ class BatchScorer:
         keep: list[str],
         folder: Path,
         report: Report,
+        features: BatchFeatures | None,
     ) -> ScoreResult:
         key, sha256 = version.file
         async with AsyncExitStack() as stack:
@@ -148,6 +165,7 @@ class BatchScorer:
                 signature=version.signature,
                 allow=self._allow,
                 trust=version.is_trusted,
+                features=features,
             )
             return await self._sandbox.run(
                 SCORE,

@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from foretell.core.parts import Parts
 from foretell.core.scratch import Scratch
+from foretell.features.service import OwnFunctionsOf
 from foretell.models.changes import Changes
 from foretell.models.serving import ServedModels
 from foretell.predictions.batching import BatchScorer
@@ -25,6 +26,7 @@ def provide_batches(parts: Parts, scratch: Scratch) -> None:
             scratch,
             memory_bytes=int(settings.worker_memory),
             allow=settings.pickle_allow,
+            functions=parts.port(OwnFunctionsOf).functions,
         )
     )
 
@@ -45,7 +47,9 @@ def provide_predictions(
         memory_bytes=int(settings.worker_memory),
         allow=settings.pickle_allow,
     )
-    loader = VersionLoader(parts.blobs, hosts, PredictionMetrics(registry))
+    functions = parts.port(OwnFunctionsOf).functions
+    metrics = PredictionMetrics(registry)
+    loader = VersionLoader(parts.blobs, hosts, metrics, functions)
     serving = Serving(ServedModels(parts.database), loader, parts.port(Changes))
     predictions = Predictions(serving, settings.default_model)
     parts.provide(predictions)

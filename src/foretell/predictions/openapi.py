@@ -1,11 +1,12 @@
 """Typed predict operations in the OpenAPI document, one for each visible model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from foretell.core.principal import Principal, Scope
 from foretell.http.openapi import Contributor, Document
 from foretell.models.errors import ModelVersionNotFound
-from foretell.models.row_schema import row_model
+from foretell.models.row_schema import record_schema, row_model
 from foretell.models.signature import InputField, OutputField, Signature
 from foretell.predictions.service import Predictions
 
@@ -41,6 +42,9 @@ def contributor(predictions: Predictions) -> Contributor:
                 continue  # deleted meanwhile
             path = f"/api/models/{model.name}/predict"
             operation = _operation(model.name, number, facts.signature)
+            if facts.features is not None:
+                content = operation["requestBody"]["content"]
+                content["application/json"] = _records(facts.features, model.name)
             document["paths"][path] = {"post": operation}
 
     return contribute
@@ -79,6 +83,12 @@ def _operation(model: str, number: int, signature: Signature) -> dict[str, Any]:
             "default": _PROBLEM,
         },
     }
+
+
+def _records(features: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The body of a version that is bound to a feature set: raw records."""
+    rows = {"type": "array", "items": record_schema(features, f"{name} record")}
+    return {"schema": _object({"rows": rows})}
 
 
 def body_schema(signature: Signature) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from foretell.predictions.batch_messages import (
     ScoreResult,
 )
 from foretell.predictions.errors import BatchRowInvalid, ModelFailed, ModelNotLoaded
+from foretell.predictions.feature_frames import TableFeatures
 from foretell.sandbox.child import Report
 from foretell.tabular.parts import PartWriter
 
@@ -48,8 +49,10 @@ def score(request: ScoreRequest, report: Report) -> ScoreResult:
     writer = PartWriter(Path(request.output))
     done = 0
     empty: Any = None
-    for frame in _groups(request):
-        outputs = _predict(predictor, request.signature, frame, done)
+    features = TableFeatures(request.features) if request.features else None
+    for frame in _groups(request, features):
+        inputs = frame if features is None else features.of(frame)
+        outputs = _predict(predictor, request.signature, inputs, done)
         new = _frame(names, outputs, request.signature)
         made = pl.concat([frame.select(request.keep), new], how="horizontal")
         writer.add(made)
@@ -103,8 +106,9 @@ def _open(request: ScoreRequest) -> Predictor:
     )
 
 
-def _groups(request: ScoreRequest) -> Iterator[Any]:
-    wanted = list(dict.fromkeys([*request.keep, *request.signature.names]))
+def _groups(request: ScoreRequest, features: TableFeatures | None) -> Iterator[Any]:
+    used = request.signature.names if features is None else features.columns
+    wanted = list(dict.fromkeys([*request.keep, *used]))
     for part in request.parts:
         with pq.ParquetFile(part) as file:
             if not file.metadata.num_rows:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.core.blobs import BlobStore
+from foretell.features.definition import Functions
 from foretell.models.loading import open_predictor
 from foretell.models.ports import Predictor
 from foretell.models.serving import ServedVersion
@@ -25,6 +26,7 @@ from foretell.predictions.answering import Answerer
 from foretell.predictions.errors import ModelNotLoaded, PredictionTimedOut
 from foretell.predictions.host import CALL_SECONDS, ModelHosts
 from foretell.predictions.metrics import PredictionMetrics, VersionMetrics
+from foretell.predictions.raw_records import RawRecords, refuse_arrow
 
 INLINE_MICROSECONDS = 1_000.0
 INLINE_ROWS = 256
@@ -45,6 +47,7 @@ class LoadedVersion:
         answerer: Set when this process may run the version.
         inline_rows: Most rows of a call on the event loop; 0: never there.
         is_used: Whether it answered since the last look; the oldest make room.
+        raw: Set when it is bound to a feature set: makes features of raw records.
     """
 
     __slots__ = (
@@ -55,6 +58,7 @@ class LoadedVersion:
         "inline_rows",
         "is_used",
         "metrics",
+        "raw",
     )
 
     def __init__(
@@ -65,12 +69,14 @@ class LoadedVersion:
         metrics: VersionMetrics,
         answerer: Answerer | None = None,
         inline_rows: int = 0,
+        raw: RawRecords | None = None,
     ) -> None:
         self.facts = facts
         self.answerer = answerer
         self.inline_rows = inline_rows
         self.metrics = metrics
         self.is_used = True
+        self.raw = raw
         self._hosts = hosts
         self._pool = pool
 
@@ -90,6 +96,8 @@ class LoadedVersion:
         """
         started = time.perf_counter()
         self.is_used = True
+        if self.raw is not None:
+            body = await self._with_features(self.raw, body, is_arrow)
         if self.answerer is None or is_arrow or len(body) > HOSTED_BYTES:
             answer, rows = await self._hosts.answer(
                 self.facts,
@@ -105,6 +113,15 @@ class LoadedVersion:
         metrics.rows.inc(rows)
         metrics.seconds.observe(time.perf_counter() - started)
         return answer
+
+    async def _with_features(
+        self, raw: RawRecords, body: bytes, is_arrow: bool
+    ) -> bytes:
+        if is_arrow:
+            raise refuse_arrow()
+        if len(body) > INLINE_BYTES:
+            return await asyncio.to_thread(raw.translated, body)
+        return raw.translated(body)
 
     async def _answer_here(
         self, answerer: Answerer, body: bytes, is_any: bool
@@ -135,11 +152,16 @@ class VersionLoader:
     """Opens versions: reads, checks the hash, warms up, measures."""
 
     def __init__(
-        self, blobs: BlobStore, hosts: ModelHosts, metrics: PredictionMetrics
+        self,
+        blobs: BlobStore,
+        hosts: ModelHosts,
+        metrics: PredictionMetrics,
+        functions: Functions,
     ) -> None:
         self._blobs = blobs
         self._hosts = hosts
         self._metrics = metrics
+        self._functions = functions
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
 
     async def load(self, facts: ServedVersion) -> LoadedVersion:
@@ -149,9 +171,12 @@ class VersionLoader:
             ModelNotLoaded: It cannot be opened (any more).
         """
         metrics = self._metrics.of(facts.model, facts.number)
+        raw = None
+        if facts.features is not None:
+            raw = RawRecords(facts.features, facts.signature, self._functions)
         if facts.is_hosted:
             await self._hosts.open(facts)
-            return LoadedVersion(facts, self._hosts, self._pool, metrics)
+            return LoadedVersion(facts, self._hosts, self._pool, metrics, raw=raw)
         async with self._blobs.local(facts.file[0]) as path:
             predictor, one_us = await asyncio.to_thread(_open, facts, path)
         answerer = Answerer(facts.model, facts.number, facts.signature, predictor)
@@ -162,6 +187,7 @@ class VersionLoader:
             metrics,
             answerer,
             _inline_rows(one_us, facts),
+            raw,
         )
 
     async def drop(self, versions: list[LoadedVersion]) -> None:

@@ -64,9 +64,16 @@ class PartWriter:
 
     One part is written in a thread while the next is read, so that at most two are
     held in memory.
+
+    Args:
+        part_rows: Rows of a part. Smaller ones let more of the writing fall beside the
+            reading.
     """
 
-    def __init__(self, folder: Path, prefix: str = "part") -> None:
+    def __init__(
+        self, folder: Path, prefix: str = "part", *, part_rows: int = _PART_ROWS
+    ) -> None:
+        self._part_rows = part_rows
         self._folder = folder
         self._prefix = prefix
         self._waiting: list[pl.DataFrame] = []
@@ -84,7 +91,7 @@ class PartWriter:
         self._rows += frame.height
         self._bytes += int(frame.estimated_size())
         self.rows += frame.height
-        if self._rows >= _PART_ROWS or self._bytes >= _PART_BYTES:
+        if self._rows >= self._part_rows or self._bytes >= _PART_BYTES:
             self._flush()
 
     def finish(self, empty: pl.DataFrame) -> list[Part]:

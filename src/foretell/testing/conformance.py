@@ -78,7 +78,7 @@ def check_step(
     own = step if isinstance(step, PythonStep) else PythonStep.of(step, "a.step")
     before = table.clone()
     checked = own.check(options)
-    first, second = [own.run(table.lazy(), checked).collect() for _ in range(2)]
+    first, second = [_run(own, table, checked) for _ in range(2)]
     assert first.equals(second, null_equal=True), f"{own.name} gives another table"
     assert table.equals(before, null_equal=True), f"{own.name} changed what it got"
     try:
@@ -89,6 +89,15 @@ def check_step(
         raise AssertionError(f"{own.name} takes {dict(wrong_options)!r}")
     assert fields, f"{own.name} refuses and names no option"
     return first
+
+
+def _run(step: PythonStep, table: Any, options: Any) -> Any:
+    import polars as pl
+
+    if step.frame == "pandas":
+        return pl.from_pandas(step.run(table.to_pandas(), options))
+    made = step.run(table.lazy() if step.frame == "lazy" else table, options)
+    return made.collect() if isinstance(made, pl.LazyFrame) else made
 
 
 def check_flavour(

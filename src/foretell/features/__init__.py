@@ -1,0 +1,1 @@
+"""Feature sets: expressions that turn a raw record into model inputs."""

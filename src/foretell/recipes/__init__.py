@@ -1,0 +1,1 @@
+"""Recipes: named, versioned lists of steps and checks that make dataset versions."""
