@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
@@ -61,9 +61,23 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def holds_keys(self) -> bool:
+        """Whether something is stored in it."""
+        with _connection(self.port) as connection:
+            connection.sendall(b"DBSIZE\r\n")
+            return int(connection.recv(32).strip(b":\r\n")) > 0
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for a condition in another process, no longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextmanager

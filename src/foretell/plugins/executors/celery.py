@@ -93,6 +93,7 @@ class CeleryExecutor:
             consumer.call_soon(consumer.add_task_queue, at_broker(queue))
 
     def close(self) -> None:
+        self.app.pool.force_close_all()
         self.app.close()
 
 

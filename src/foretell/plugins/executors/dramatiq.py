@@ -6,8 +6,9 @@ second time after a worker's death only wakes somebody up.
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from dramatiq import Actor, Message, Worker
+from dramatiq import Actor, Broker, Message, Worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import DramatiqError
 from redis import Redis
@@ -38,7 +39,8 @@ class DramatiqExecutor:
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._broker = RedisBroker(
+        make: Any = RedisBroker  # untyped
+        self._broker: Broker = make(
             client=self._client, middleware=[], namespace=_NAMESPACE
         )
         self._is_closed = threading.Event()

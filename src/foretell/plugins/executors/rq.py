@@ -63,7 +63,7 @@ class RqExecutor:
             with self._connection(_WAIT_SECONDS + TIMEOUT_SECONDS) as connection:
                 self._receiving = connection
                 self._queues = [self._queue(name, connection) for name in queues]
-                worker = SimpleWorker(self._queues, connection=connection)
+                worker: Any = SimpleWorker(self._queues, connection=connection)
                 worker.register_birth()
                 while not self._is_closed.is_set():
                     if (job_id := self._next(connection)) is not None:

@@ -6,6 +6,7 @@ They fail by an AssertionError that says what the job did instead.
 import asyncio
 import os
 import signal
+from typing import Any
 
 from foretell.testing.executor_suite.desk import Desk
 
@@ -120,8 +121,9 @@ async def check_stale_completion(desk: Desk) -> None:
 
 async def check_unique_key(desk: Desk) -> None:
     """A key that an active job holds gives that job."""
-    options = {"args": {"seconds": 0.5}, "unique_key": "one"}
-    first, second = await desk.submit(**options), await desk.submit(**options)
+    first, second = [
+        await desk.submit(args={"seconds": 0.5}, unique_key="one") for _ in range(2)
+    ]
     assert first == second
     await desk.until_state(first, "succeeded")
     third = await desk.submit(unique_key="one")
@@ -142,7 +144,7 @@ async def check_priority(desk: Desk) -> None:
     queue = f"{desk.queue}-paused"
     await desk.pause(queue, True)
     # One at a time, so that the moments at which they began can be compared.
-    options = {"queue": queue, "concurrency_key": queue}
+    options: dict[str, Any] = {"queue": queue, "concurrency_key": queue}
     low = [await desk.submit(priority=0, **options) for _ in range(2)]
     high = [await desk.submit(priority=9, **options) for _ in range(2)]
     await desk.pause(queue, False)
