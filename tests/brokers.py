@@ -12,6 +12,8 @@ from types import TracebackType
 
 import pytest
 
+from tests.served import COMMAND, Server
+
 RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 _START_SECONDS = 20.0
 
@@ -70,6 +72,24 @@ class RedisServer:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+
+@contextmanager
+def running_worker(server: Server) -> Iterator[None]:
+    """`foretell worker` on the data directory of a server that has none."""
+    with server.log.open("ab") as log:
+        worker = subprocess.Popen(
+            [*COMMAND, "worker"],
+            env=server.environment,
+            cwd=server.data_dir.parent,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        worker.terminate()
+        assert worker.wait(15) == 0
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:

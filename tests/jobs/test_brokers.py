@@ -3,15 +3,13 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.acceptance.processes import finish
-from tests.brokers import RedisServer, until
+from tests.brokers import RedisServer, running_worker, until
 from tests.served import COMMAND, Server, free_environment
 
 EXECUTORS = ("celery", "rq", "dramatiq")
@@ -34,24 +32,6 @@ def finished_once(client: Client, paths: list[str]) -> None:
         assert finish(client, path)["state"] == "succeeded"
         tries = client.get(f"{path}/attempts").json()["items"]
         assert [one["outcome"] for one in tries] == ["succeeded"]
-
-
-@contextmanager
-def worker_of(server: Server) -> Iterator[None]:
-    """`foretell worker` on the data directory of a server that has none."""
-    with server.log.open("ab") as log:
-        worker = subprocess.Popen(
-            [*COMMAND, "worker"],
-            env=server.environment,
-            cwd=server.data_dir.parent,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        worker.terminate()
-        assert worker.wait(15) == 0
 
 
 @pytest.mark.slow
@@ -88,7 +68,7 @@ def test_ids_that_a_broker_forgot_are_sent_again(executor: str, tmp_path: Path) 
             redis.kill()
             paths += submit(admin, 2)
             redis.start()
-            with worker_of(server):
+            with running_worker(server):
                 finished_once(admin, [*paths, *submit(admin, 2)])
 
 
