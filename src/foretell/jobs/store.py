@@ -431,7 +431,12 @@ def ring_after_commit(session: AsyncSession, bell: Bell, *jobs: Waiting) -> None
             waiting.clear()
             bell.ring(*told)
 
+    def forget(undone: Session) -> None:
+        if not undone.in_nested_transaction():
+            waiting.clear()
+
     event.listen(session.sync_session, "after_commit", ring)
+    event.listen(session.sync_session, "after_rollback", forget)
 
 
 def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
