@@ -36,4 +36,4 @@ def test_its_jobs_go_through_the_broker_to_its_worker(tmp_path: Path) -> None:
             until(redis.holds_keys)
             with running_worker(server):
                 ended = finish(admin, job.headers["Location"])
-            assert (ended["state"], ended["result"]) == ("succeeded", 7)
+            assert (ended["state"], ended["result"]) == ("succeeded", {"value": 7})
