@@ -136,7 +136,8 @@ async def open_desk(
         executor: `module:name` of what makes it from `broker_url`; empty for the
             embedded one.
     """
-    database = Database(database_url)
+    # Many checks at once, on a machine that may be busy: they wait for each other.
+    database = Database(database_url, pool_timeout_seconds=60.0)
     carrier = None
     doorbell = Doorbell(socket_folder(folder), "worker")
     bell: Bell = doorbell
