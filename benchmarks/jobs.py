@@ -1,11 +1,13 @@
-"""`make bench-jobs`: embedded jobs beside raw Celery, RQ and Dramatiq, in one run.
+"""`make bench-jobs`: our jobs beside raw Celery, RQ and Dramatiq, in one run.
 
 Everything is on this machine, one worker process each, a job that only notes its
 moment. Celery runs as safely as it can (acks_late, reject_on_worker_lost, prefetch
 1, prefork) on a Redis started for the run. `enq/s` of ours is a transaction for each
 job, which also begins and commits; `shared/s` adds a hundred, one by one, to the
-transaction of a caller; `bulk/s` hands over a hundred at once. The machine decides
-the rates; ratios of one run are what can be trusted.
+transaction of a caller; `bulk/s` hands over a hundred at once. `sqlite` and
+`postgresql` are the embedded engine; `sqlite+celery` is ours with ids brought by
+Celery over a Redis of the same kind. The machine decides the rates; ratios of one
+run are what can be trusted.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.databases import throw_away
@@ -33,6 +35,9 @@ from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
+from foretell.core.plugins import load_plugin
+from foretell.jobs.carrying import Carrier
+from foretell.jobs.choosing import GROUP
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.service import JobsService
 from foretell.jobs.supervisor import Supervisor
@@ -47,21 +52,33 @@ _COMPARED = (
     ("p50_ms", "p50_ms"),
 )
 PEERS = ("celery", "rq", "dramatiq")
+ENGINES = "celery,sqlite,sqlite+celery,postgresql,postgresql+celery,rq,dramatiq"
 _SHARED = 100  # jobs that one caller's transaction holds
 
 
-class Embedded:
-    """One run of our own engine on a fresh database."""
+class Own:
+    """One run of our own engine on a fresh database.
 
-    def __init__(self, url: str, folder: Path) -> None:
+    Args:
+        executor: What brings ids to the worker; the doorbell when empty.
+        redis: Its broker.
+    """
+
+    def __init__(self, url: str, folder: Path, executor: str, redis: str) -> None:
         self.database = Database(url)
         self.folder = folder
-        self.bell = Doorbell(socket_folder(folder), "worker")
+        self.carrier = None
+        if executor:
+            made = load_plugin(GROUP, executor)(redis)
+            self.carrier = Carrier(made, self.database, SystemClock())
+        self.bell = self.carrier or Doorbell(socket_folder(folder), "worker")
         self.marks = Marks(folder / "marks")
         self.environment = {
             **os.environ,
             "JOBS_BENCH_URL": url,
             "JOBS_BENCH_DIR": str(folder),
+            "JOBS_BENCH_EXECUTOR": executor,
+            "JOBS_BENCH_REDIS": redis,
             VARIABLE: str(folder / "marks"),
         }
 
@@ -96,6 +113,7 @@ class Embedded:
             database=self.database,
             data_dir=self.folder,
             environment=self.environment,
+            chores=[self.carrier.sweep] if self.carrier else [],
         ):
             await self._until(1)
             before = measuring.tree_cpu_seconds(os.getpid())
@@ -104,6 +122,7 @@ class Embedded:
             spent = measuring.tree_cpu_seconds(os.getpid()) - before
             rate = measuring.throughput(self.marks)
             idle = [await self._dispatch(total + n) for n in range(samples)]
+        self.bell.close()
         await self.database.close()
         cpu = spent / (total - seen)
         return measuring.figures(0.0, rate, cpu, idle) | enqueue
@@ -127,14 +146,15 @@ class Embedded:
             raise TimeoutError(f"{self.marks.count()} of {count} jobs ran")
 
 
-def embedded(kind: str, jobs: int, samples: int) -> Figures:
-    with tempfile.TemporaryDirectory() as name:
+def own(engine: str, redis: str, jobs: int, samples: int) -> Figures:
+    """Measure `store` or `store+executor`."""
+    kind, _, executor = engine.partition("+")
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        if kind == "sqlite":
-            url = f"sqlite+aiosqlite:///{folder / 'jobs.db'}"
-            return asyncio.run(Embedded(url, folder).measure(jobs, samples))
-        with throw_away(kind) as url:
-            return asyncio.run(Embedded(url, folder).measure(jobs, samples))
+        url = f"sqlite+aiosqlite:///{folder / 'jobs.db'}"
+        if kind != "sqlite":
+            url = stack.enter_context(throw_away(kind))
+        return asyncio.run(Own(url, folder, executor, redis).measure(jobs, samples))
 
 
 @contextmanager
@@ -182,7 +202,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=3_000)
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engines", default="celery,sqlite,postgresql,rq,dramatiq")
+    parser.add_argument("--engines", default=ENGINES)
     parser.add_argument("--peers-python", default=sys.executable)
     options = parser.parse_args()
     engines = options.engines.split(",")
@@ -190,12 +210,12 @@ def main() -> None:
     for _ in range(options.rounds):
         for engine in engines:
             jobs = options.jobs // 10 if engine == "rq" else options.jobs
-            if engine in PEERS:
-                with redis_server() as redis:
+            with redis_server() as redis:
+                if engine in PEERS:
                     python = options.peers_python
                     found = peer(engine, python, redis, jobs, options.samples)
-            else:
-                found = embedded(engine, jobs, options.samples)
+                else:
+                    found = own(engine, redis, jobs, options.samples)
             rounds[engine].append(found)
     report({engine: median_of(found) for engine, found in rounds.items()})
 
@@ -204,10 +224,10 @@ def report(found: dict[str, Figures]) -> None:
     """Print a line an engine, and ours as ratios to Celery's."""
     columns = ("enqueue", "shared", "bulk", "jobs", "cpu_us", "p50_ms", "p99_ms")
     heads = ("enq/s", "shared/s", "bulk/s", "job/s", "cpu us", "p50 ms", "p99 ms")
-    print(f"{'':12}" + "".join(f"{head:>9}" for head in heads))
+    print(f"{'':18}" + "".join(f"{head:>9}" for head in heads))
     for engine, figures in found.items():
         cells = [f"{figures.get(name, math.nan):9.4g}" for name in columns]
-        print(f"{engine:12}" + "".join(cells))
+        print(f"{engine:18}" + "".join(cells))
     celery = found.get("celery")
     for engine, figures in found.items() if celery else ():
         ratios = [
@@ -215,7 +235,7 @@ def report(found: dict[str, Figures]) -> None:
             for name, base in _COMPARED
             if name in figures
         ]
-        print(f"{engine:12}times Celery's: " + ", ".join(ratios))
+        print(f"{engine:18}times Celery's: " + ", ".join(ratios))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("EXECUTOR", "celery"),
         ("RATE_LIMIT", "100/second"),
         ("LEGACY_JWT_SECRET", "k" * 32),
     ],

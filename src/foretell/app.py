@@ -40,8 +40,9 @@ from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
-from foretell.jobs.composing import jobs_service, scheduler
-from foretell.jobs.doorbell import Doorbell
+from foretell.jobs.broker_health import BrokerHealth
+from foretell.jobs.choosing import close_bells, find_carrier
+from foretell.jobs.composing import chores, jobs_service
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
@@ -93,7 +94,7 @@ def create_app(
     Args:
         settings: Read from the environment when not given.
         extensions: Your own, beside the installed ones that EXTENSIONS names.
-        with_worker: Start and supervise worker processes on the embedded executor.
+        with_worker: Start and supervise worker processes.
         with_migration: Upgrade an older database at start; otherwise refuse it.
         clock: Tells the time; a fake one in tests.
     """
@@ -193,12 +194,17 @@ def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
     async def jobs() -> dict[str, Any]:
         return await queue_health(state.database, state.clock)
 
-    return {
+    checks = {
         "database": database,
         "storage": storage,
         "sandbox": sandbox,
         "jobs": jobs,
     }
+    carrier = find_carrier(state)
+    if carrier is not None:
+        broker = BrokerHealth(carrier.executor, state.settings.executor)
+        checks["broker"] = broker.check
+    return checks
 
 
 def _lifespan(
@@ -213,7 +219,7 @@ def _lifespan(
                 state.port(Extensions).branches(),
                 may_upgrade=app.state.with_migration,
             )
-            stack.callback(state.port(Doorbell).close)
+            stack.callback(close_bells, state)
             await state.port(Scratch).sweep()
             state.port(AccessLog).start()
             stack.callback(state.port(AccessLog).stop)
@@ -230,7 +236,7 @@ def _lifespan(
             await stack.enter_async_context(running(state.port(Extensions), state))
             descriptions = [d for e in state.port(Extensions) for d in e.resources]
             await stack.enter_async_context(fast_path(app, state, descriptions))
-            if app.state.with_worker and state.settings.executor == "embedded":
+            if app.state.with_worker:
                 await stack.enter_async_context(_supervisor(state))
             yield
 
@@ -249,7 +255,7 @@ def _supervisor(state: AppState) -> Supervisor:
             **state.settings.environment(),
             **passed_on(state.port(Extensions)),
         },
-        chores=[scheduler(state, state.port(Identity).principal_of).sweep],
+        chores=chores(state, state.port(Identity).principal_of),
     )
 
 

@@ -33,6 +33,8 @@ from foretell.extension.discovery import found
 from foretell.features.composing import bind
 from foretell.features.service import OwnFunctionsOf
 from foretell.jobs import tasks as jobs_tasks
+from foretell.jobs.carrying import Carrier
+from foretell.jobs.choosing import close_bells, open_executor
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.mail import Mailer
@@ -117,6 +119,9 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     parts.provide(Scratch(settings.data_dir / "work"))
     parts.provide(registry(extensions))
     parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
+    executor = open_executor(settings, extensions.executors())
+    if executor is not None:
+        parts.provide(Carrier(executor, parts.database, parts.clock))
     parts.provide(Mailer.of(settings))
     parts.provide(
         DatasetImporter(
@@ -199,7 +204,7 @@ def worker_composition() -> Composition:
             yield parts
         finally:
             await parts.port(Sandbox).close()
-            parts.port(Doorbell).close()
+            close_bells(parts)
 
     return Composition(
         registry=registry(extensions),
@@ -208,5 +213,6 @@ def worker_composition() -> Composition:
         principal_of=principal_of,
         services=open_services,
         clock=clock,
+        executor=open_executor(settings, extensions.executors()),
         queues=tuple(filter(None, os.environ.get(QUEUES_VARIABLE, "").split(","))),
     )

@@ -36,9 +36,12 @@ PREFIX = "FORETELL_"
 # Read by the command line and the client, not by the server.
 CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
-# Named in the documents and not built yet. Each is refused at start, because a limit,
-# a verifier or an executor that is silently absent is worse than none.
-NOT_BUILT = frozenset({"executor", "rate_limit", "legacy_jwt_secret"})
+# Named in the documents and not built yet. Each is refused at start, because a limit
+# or a verifier that is silently absent is worse than none.
+NOT_BUILT = frozenset({"rate_limit", "legacy_jwt_secret"})
+
+# Executors that come with Foretell and need a broker.
+BROKERED = frozenset({"celery", "rq", "dramatiq"})
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@]*):([^@]*)@")
 _URL_QUERY = re.compile(r"\?.*$")
@@ -116,10 +119,14 @@ class Settings(BaseSettings):
     storage_url: str | None = Field(
         None, description="Where files are kept; DATA_DIR when not set."
     )
-    executor: Literal["embedded", "celery", "rq", "dramatiq"] = Field(
-        "embedded", description="What carries job ids to workers."
+    executor: str = Field(
+        "embedded",
+        description="What brings job ids to workers: embedded (nothing has to), "
+        "celery, rq, dramatiq, or one of an extension's.",
     )
-    broker_url: SecretStr | None = Field(None, description="Broker of the executor.")
+    broker_url: SecretStr | None = Field(
+        None, description="Broker of the executor; REDIS_URL when not set."
+    )
     redis_url: SecretStr | None = Field(None, description="Optional cache and limits.")
     secret_key: SecretStr | None = Field(
         None, description="At least 32 bytes; made and kept in DATA_DIR when not set."
@@ -229,6 +236,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _has_broker(self) -> "Settings":
+        if self.executor in BROKERED and self.broker_address is None:
+            raise ValueError(
+                f"BROKER_URL: EXECUTOR={self.executor} needs one, such as "
+                "redis://127.0.0.1:6379/0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _safe_in_production(self) -> "Settings":
         if self.env == "production" and self.secret_key is None:
             raise ValueError(
@@ -261,6 +277,12 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'foretell.db'}"
         return normalise_database_url(self.database_url.get_secret_value())
+
+    @property
+    def broker_address(self) -> str | None:
+        """URL of the broker."""
+        url = self.broker_url or self.redis_url
+        return None if url is None else url.get_secret_value()
 
     @property
     def hosts(self) -> frozenset[str]:

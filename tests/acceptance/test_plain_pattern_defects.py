@@ -43,6 +43,7 @@ from tests.acceptance.conftest import (
     upload_model,
 )
 from tests.acceptance.processes import command, descendants, finish, is_worker
+from tests.brokers import RedisServer
 from tests.conftest import Callers
 from tests.databases import administer, throw_away
 from tests.models.application import dump
@@ -820,16 +821,45 @@ def test_d58_mail_needs_no_broker(callers: Callers) -> None:
     assert "ann@example.org" in written.read_text("utf-8")
 
 
-@pytest.mark.xfail(run=False, strict=True, reason="Jobs: durable with no broker")
-def test_d58_a_broker_that_is_down_stops_nobody() -> None:
-    """EXECUTOR=celery, Redis stopped."""
-    raise AssertionError
+@pytest.mark.slow
+def test_d58_a_broker_that_is_down_stops_nobody(tmp_path: Path) -> None:
+    with RedisServer() as redis:
+        redis.kill()
+        settings = {"executor": "celery", "broker_url": redis.url}
+        server = Server(tmp_path / "data", **settings).start()
+        with server.running(), server.client(server.make_admin()) as admin:
+            accepted = [
+                submit(admin, "mail.send", args=mail(subject=str(number)))
+                for number in range(3)
+            ]
+            assert [answer.status_code for answer in accepted] == [202] * 3
+            assert max(slowest_health(admin, 1)) < 1
+            assert admin.get("/readyz").json()["parts"]["broker"]["ok"] is False
+            redis.start()
+            for answer in accepted:
+                ended = finish(admin, answer.headers["Location"], 60)
+                assert (ended["state"], ended["attempt"]) == ("succeeded", 1)
+            assert len(list((server.data_dir / "outbox").iterdir())) == 3
 
 
-@pytest.mark.xfail(run=False, strict=True, reason="Jobs: durable with no broker")
-def test_d59_a_broker_that_hangs_stops_nobody() -> None:
-    """EXECUTOR=celery, Redis frozen."""
-    raise AssertionError
+@pytest.mark.slow
+def test_d59_a_broker_that_hangs_stops_nobody(tmp_path: Path) -> None:
+    with RedisServer() as redis:
+        settings = {"executor": "celery", "broker_url": redis.url}
+        server = Server(tmp_path / "data", **settings).start()
+        with server.running(), server.client(server.make_admin()) as admin:
+            redis.freeze()
+            accepted = submit(admin, "mail.send", args=mail())
+            assert accepted.status_code == 202
+            assert max(slowest_health(admin, 3)) < 1
+            redis.thaw()
+            path = accepted.headers["Location"]
+            assert finish(admin, path, 60)["state"] == "succeeded"
+            tries = admin.get(f"{path}/attempts").json()["items"]
+            assert [t["outcome"] for t in tries] == ["succeeded"]
+            redis.freeze()
+            assert submit(admin, "mail.send", args=mail()).status_code == 202
+            assert server.stop(seconds=10) == 0
 
 
 def test_d60_a_job_survives_its_worker(callers: Callers) -> None:

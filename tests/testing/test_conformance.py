@@ -1,7 +1,8 @@
 """The suites pass what works and name what does not; the built-in pass them too."""
 
+import queue
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import joblib
@@ -35,13 +36,28 @@ def keep_above(frame: pl.LazyFrame, column: str, limit: float = 0.0) -> pl.LazyF
 
 @tools.executor("list")
 class ListExecutor:
+    """Within one process."""
+
     def __init__(self) -> None:
-        self.ids: list[str] = []
+        self.waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def send(self, job_id: str, queue: str) -> None:
-        self.ids.append(job_id)
+        self.waiting.put(job_id)
 
-    def close(self) -> None: ...
+    def check(self) -> None: ...
+
+    def receive(self, queues: Sequence[str], deliver: Callable[[str], None]) -> None:
+        while (job_id := self.waiting.get()) is not None:
+            deliver(job_id)
+
+    def add_queue(self, queue: str) -> None: ...
+
+    def close(self) -> None:
+        self.waiting.put(None)
+
+
+class LosingExecutor(ListExecutor):
+    def send(self, job_id: str, queue: str) -> None: ...
 
 
 @tools.connector("file")
@@ -112,12 +128,14 @@ def test_a_step_that_changes_with_each_run_does_not_conform():
 def test_a_connector_and_an_executor_conform(tmp_path):
     check_connector(FileConnector(), f"file://{tmp_path / 'x.db'}", "t")
     executor = ListExecutor()
-    check_executor(executor, lambda: executor.ids)
+    check_executor(executor, executor)
 
 
 def test_an_executor_that_loses_does_not_conform():
-    with pytest.raises(AssertionError):
-        check_executor(ListExecutor(), lambda: [])
+    executor = LosingExecutor()
+    with pytest.raises(AssertionError, match="no id arrived"):
+        check_executor(executor, executor, seconds=0.1)
+    executor.close()
 
 
 def test_a_function_that_changes_its_mind_does_not_conform():

@@ -13,6 +13,13 @@ _ADDRESSES = {
 }
 
 
+# The broker of `docker compose up`, as a laptop reaches it.
+_ON_CELERY = (
+    "# FORETELL_EXECUTOR=celery    # as in production; `docker compose up -d broker`",
+    "# FORETELL_BROKER_URL=redis://127.0.0.1:6379/0",
+)
+
+
 def env_lines(name: ProjectName, spec: Spec) -> list[str]:
     """What `.env` may hold on a laptop."""
     lines = [
@@ -20,6 +27,8 @@ def env_lines(name: ProjectName, spec: Spec) -> list[str]:
         "directory without",
         "# FORETELL_SMTP_URL=          # mails go to foretell-data/outbox without",
     ]
+    if spec.jobs == "celery":
+        lines += _ON_CELERY
     if spec.db != "sqlite":
         lines.insert(0, f"FORETELL_DATABASE_URL={_address(name, spec, '127.0.0.1')}")
     return lines
@@ -66,9 +75,11 @@ def _production_lines(name: ProjectName, spec: Spec) -> list[str]:
 
 
 def _app(spec: Spec) -> str:
+    command = '    command: ["foretell", "serve", "--no-worker"]\n'
     return f"""  app:
     profiles: [production]
     build: .
+{command if spec.jobs == "celery" else ""}\
     env_file: .env.production
     ports: ["8000:8000"]
     volumes: ["data:/data"]

@@ -80,7 +80,7 @@ def new(
     project = Project(project_name(name), style, content, has_spec=spec is not None)
     folder = directory or Path(name)
     written = make_project(project, folder, attachments, is_dry_run=dry_run)
-    notes = [*_missing(content, attachments), *_unbuilt(content)]
+    notes = list(_missing(content, attachments))
     if as_json:
         _print_written(folder, written, notes)
         return
@@ -122,16 +122,6 @@ def _missing(content: "Spec", attachments: dict[PurePosixPath, bytes]) -> Iterat
     for file in files:
         if PurePosixPath(file) not in attachments:
             yield f"{file} is not there yet; provision needs it"
-
-
-def _unbuilt(content: "Spec") -> Iterator[str]:
-    from foretell.settings import NOT_BUILT
-
-    if content.jobs == "celery" and "executor" in NOT_BUILT:
-        yield (
-            "this version of Foretell cannot run EXECUTOR=celery yet: it stands in "
-            ".env.production.example, and everywhere else the server's own workers run"
-        )
 
 
 def _print_schema() -> None:

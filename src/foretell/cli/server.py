@@ -31,7 +31,7 @@ from foretell.core.logs import configure_logs
 from foretell.core.principal import Principal
 from foretell.errors import Conflict
 from foretell.extension.discovery import found, import_application
-from foretell.jobs.composing import scheduler
+from foretell.jobs.composing import chores
 from foretell.jobs.supervisor import Supervisor
 from foretell.settings import Settings, load_settings
 
@@ -221,7 +221,7 @@ async def _supervised(settings: Settings, database: Database) -> AsyncIterator[N
             data_dir=settings.data_dir,
             clock=SystemClock(),
             processes=settings.worker_concurrency,
-            chores=[scheduler(parts, principal_of).sweep],
+            chores=chores(parts, principal_of),
         ),
     ):
         yield
@@ -235,7 +235,7 @@ class _Supervising:
 
     def __init__(self, settings: Settings, is_wanted: bool) -> None:
         self._settings = settings
-        self._is_wanted = is_wanted and settings.executor == "embedded"
+        self._is_wanted = is_wanted
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor")

@@ -27,3 +27,8 @@ def load_plugin(group: str, name: str) -> Any:
             name=name,
         )
     return found[name].load()
+
+
+def names_of(group: str) -> list[str]:
+    """What is registered in an entry point group."""
+    return sorted(point.name for point in entry_points(group=group))

@@ -27,7 +27,8 @@ class HealthRead(BaseModel):
 
 
 class ReadyRead(BaseModel):
-    """Whether each part does its work; `status` is `ok` or `unavailable`."""
+    """Whether each part does its work. `status` is `ok`, `degraded` (something is away
+    that no request needs) or `unavailable`."""
 
     status: str
     parts: dict[str, dict[str, Any]]
@@ -55,8 +56,10 @@ async def readyz(request: Request) -> Response:
     parts = dict(
         zip(checks, await asyncio.gather(*map(_checked, checks.values())), strict=True)
     )
-    is_ready = all(part["ok"] for part in parts.values())
-    body = ReadyRead(status="ok" if is_ready else "unavailable", parts=parts)
+    failing = [part for part in parts.values() if not part["ok"]]
+    is_ready = not any(part.get("is_required", True) for part in failing)
+    status = "degraded" if failing else "ok"
+    body = ReadyRead(status=status if is_ready else "unavailable", parts=parts)
     return JSONResponse(body.model_dump(), 200 if is_ready else 503)
 
 

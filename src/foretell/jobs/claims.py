@@ -12,6 +12,7 @@ class Claim:
 
     id: str
     task: str
+    queue: str
     args: Mapping[str, Any]
     args_version: int
     owner_id: str | None

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
-from foretell.jobs.doorbell import Doorbell
+from foretell.jobs.choosing import bell_of, find_carrier
 from foretell.jobs.registry import TaskRegistry
 from foretell.jobs.scheduler import Scheduler
 from foretell.jobs.schedules import SchedulesService
@@ -43,11 +43,20 @@ def scheduler(
     )
 
 
+def chores(
+    parts: Parts, principal_of: Callable[[str], Awaitable[Principal | None]]
+) -> list[Callable[[], Awaitable[None]]]:
+    """What a supervisor does once a second beside looking after its workers."""
+    carrier = find_carrier(parts)
+    sending = [] if carrier is None else [carrier.sweep]
+    return [scheduler(parts, principal_of).sweep, *sending]
+
+
 def jobs_parts(parts: Parts) -> dict[str, Any]:
     """What a jobs service needs beside the session."""
     return {
         "registry": parts.port(TaskRegistry),
         "clock": parts.clock,
         "cursors": parts.cursors,
-        "bell": parts.port(Doorbell),
+        "bell": bell_of(parts),
     }

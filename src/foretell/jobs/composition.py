@@ -15,6 +15,7 @@ from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
+from foretell.jobs.ports import Executor
 from foretell.jobs.registry import TaskRegistry
 
 
@@ -27,6 +28,8 @@ class Timing:
         beat: Between extensions of the lease.
         pulse: Between looks for a cancellation and writes of progress.
         poll: Between looks for work when nothing rings.
+        fed_poll: The same where an executor brings ids: a look costs every worker's
+            machine a statement, and only what a broker lost is found by it.
         nudge: From asking a task to stop until a signal breaks into its code.
         grace: From asking until its process is ended.
         drain: For the running job when the worker is told to stop.
@@ -38,6 +41,7 @@ class Timing:
     beat: float = 5.0
     pulse: float = 0.25
     poll: float = 1.0
+    fed_poll: float = 5.0
     nudge: float = 0.1
     grace: float = 2.0
     drain: float = 5.0
@@ -57,6 +61,8 @@ class Composition:
             a job has an event loop of its own.
         principal_of: The rights of a job's owner now, `None` if they may not act.
         services: Opens the process's parts, once; tasks get them as `job.services`.
+        executor: What wakes the worker; `None` for the embedded one, which is rung at
+            the doorbell.
     """
 
     registry: TaskRegistry
@@ -67,6 +73,7 @@ class Composition:
     clock: Clock = field(default_factory=SystemClock)
     timing: Timing = Timing()
     queues: tuple[str, ...] = ()
+    executor: Executor | None = None
 
 
 def load_composition(dotted: str) -> Composition:

@@ -18,20 +18,26 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Audience = Literal["worker", "server"]
+Waiting = tuple[str, str]
+"""Id and queue of a job that waits for a worker."""
 _LONGEST_ADDRESS = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 _LISTING_SECONDS = 0.5
 
 
 class Bell(Protocol):
-    def ring(self) -> None:
-        """Wake whoever listens, now or a little later; never waits or raises."""
+    def ring(self, *jobs: Waiting) -> None:
+        """Wake whoever listens, now or a little later; never waits or raises.
+
+        Args:
+            jobs: Why, for bells that say so.
+        """
         ...
 
 
 class SilentBell:
     """For places without listeners: everybody polls."""
 
-    def ring(self) -> None:
+    def ring(self, *_jobs: Waiting) -> None:
         return None
 
 
@@ -68,7 +74,7 @@ class Doorbell:
         self._addresses: set[str] = set()
         self._listed = float("-inf")
 
-    def ring(self) -> None:
+    def ring(self, *_jobs: Waiting) -> None:
         if self._folder is None:
             return
         for address in self._current():

@@ -101,8 +101,9 @@ class JobsService:
             concurrency_limit=concurrency_limit,
             expires_at=expires_at,
         )
-        job, _is_new = await self._store.add(new)
-        ring_after_commit(self._session, self._bell)
+        job, is_new = await self._store.add(new)
+        told = [(job.id, job.queue)] if is_new and run_at is None else []
+        ring_after_commit(self._session, self._bell, *told)
         return job
 
     async def submit_many(
@@ -120,7 +121,9 @@ class JobsService:
         """
         news = [self._new(task, args, owner_id=owner_id, **options) for args in many]
         ids = await self._store.add_many(news)
-        ring_after_commit(self._session, self._bell)
+        pairs = zip(ids, news, strict=True)
+        told = [(job_id, new.queue) for job_id, new in pairs if new.run_at is None]
+        ring_after_commit(self._session, self._bell, *told)
         return ids
 
     def _new(

@@ -176,6 +176,7 @@ class Statements:
                 lease_until=clock + lease_seconds,
                 deadline=clock + Job.timeout_seconds,
                 cancel_at=None,
+                next_send=None,
                 progress_done=0,
                 progress_total=None,
                 progress_unit=None,
@@ -319,6 +320,7 @@ class Statements:
                 attempt=0,
                 deaths=0,
                 cancel_at=None,
+                next_send=None,
                 error=None,
                 **self._change(now),
             )

@@ -16,7 +16,7 @@ from foretell.core.db import is_unique_violation
 from foretell.core.ids import new_id
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
-from foretell.jobs.doorbell import Bell
+from foretell.jobs.doorbell import Bell, Waiting
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobExpired, UniqueKeyTaken
 from foretell.jobs.failures import problem_of
@@ -415,19 +415,28 @@ class JobStore:
         return isinstance(result, CursorResult) and result.rowcount > 0
 
 
-def ring_after_commit(session: AsyncSession, bell: Bell) -> None:
-    """Wake the workers once the session's transaction is on disk.
-
-    Savepoints fire the hook too; a ring too many is a look at an empty queue.
-    """
-    if session.info.get(_RUNG):
+def ring_after_commit(session: AsyncSession, bell: Bell, *jobs: Waiting) -> None:
+    """Wake the workers once the session's transaction is on disk, and tell the bell
+    which jobs are new."""
+    waiting: list[Waiting] | None = session.info.get(_RUNG)
+    if waiting is not None:
+        waiting.extend(jobs)
         return
-    session.info[_RUNG] = True
+    waiting = session.info[_RUNG] = list(jobs)
 
-    def ring(_session: Session) -> None:
-        bell.ring()
+    def ring(committed: Session) -> None:
+        # A savepoint's end fires the hook too: nobody else sees the rows yet.
+        if not committed.in_nested_transaction():
+            told = tuple(waiting)
+            waiting.clear()
+            bell.ring(*told)
+
+    def forget(undone: Session) -> None:
+        if not undone.in_nested_transaction():
+            waiting.clear()
 
     event.listen(session.sync_session, "after_commit", ring)
+    event.listen(session.sync_session, "after_rollback", forget)
 
 
 def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:

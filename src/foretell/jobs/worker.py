@@ -9,17 +9,20 @@ import ctypes
 import os
 import signal
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
+from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 from foretell.jobs import interrupts
 from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
+from foretell.jobs.feed import Feed
 from foretell.jobs.identity import worker_identity
 from foretell.jobs.ledgers import open_ledger
 from foretell.jobs.runner import Runner
+from foretell.jobs.sending_store import SendingStore
 from foretell.jobs.watch import EXIT_ORPHANED, Watch
 
 _PR_SET_PDEATHSIG = 1
@@ -40,6 +43,9 @@ class Worker:
         self._parent = parent
         self._is_stopping = False
         self._rung = asyncio.Event()
+        self._feed: Feed | None = None
+        timing = composition.timing
+        self._poll = timing.fed_poll if composition.executor else timing.poll
 
     async def run(self) -> None:
         """Work until SIGTERM."""
@@ -64,13 +70,30 @@ class Worker:
                 )
                 self._take_signals(runner)
                 watch.start()
+                await self._open_feed(database)
                 async with aclosing(runner):
                     await self._work(runner)
         finally:
+            if self._feed is not None:
+                self._feed.close()
             listener.close()
             watch.close()
             bell.close()
             await database.close()
+
+    async def _open_feed(self, database: Database) -> None:
+        """Receive from the queues it was told, or from all that it can know of."""
+        parts = self._parts
+        if parts.executor is None:
+            return
+        queues = set(parts.queues)
+        if not queues:
+            queues = {task.queue for task in parts.registry} | {"default"}
+            with suppress(Unavailable):
+                async with database.reading() as session:
+                    queues.update(await SendingStore(session).queues())
+        self._feed = Feed(parts.executor, queues, self._rung.set)
+        self._feed.start()
 
     def _take_signals(self, runner: Runner) -> None:
         loop = asyncio.get_running_loop()
@@ -98,12 +121,16 @@ class Worker:
                 if claim is None and (has_rung or await runner.is_due()):
                     claim = await runner.claim()
                 while claim is not None and not self._is_stopping:
+                    if self._feed is not None:
+                        self._feed.serve_also(claim.queue)
                     claim = await runner.run(claim, wants_next=not self._is_stopping)
             except Unavailable:
                 log.warning("worker.database_away")
                 # The lost answer may have been to a claim or an end.
                 claim, is_unsure = None, True
                 await asyncio.sleep(_DATABASE_WAIT_SECONDS)
+            if self._feed is not None:
+                self._feed.worker_is_free()
             has_rung = await self._wait()
         if claim is not None:
             await runner.release(claim)
@@ -111,7 +138,7 @@ class Worker:
     async def _wait(self) -> bool:
         """Wait for the bell or the poll; true when it rang."""
         try:
-            async with asyncio.timeout(self._parts.timing.poll):
+            async with asyncio.timeout(self._poll):
                 await self._rung.wait()
         except TimeoutError:
             return False

@@ -4,13 +4,17 @@ A team's own test calls these with what it made; Foretell's tests call them with
 built in. Each fails by an AssertionError that says what is missing.
 """
 
+import queue
+import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from foretell.core.columns import ColumnType
 from foretell.core.connectors import Chunk, Connector
-from foretell.errors import ForetellError, NotFound
+from foretell.errors import ForetellError, NotFound, Unavailable
 from foretell.expressions.check import check
 from foretell.expressions.own import OwnFunction
 from foretell.expressions.parser import parse
@@ -165,15 +169,46 @@ def _number(row: Mapping[str, Any]) -> int:
     return int(row["n"])
 
 
-def check_executor(executor: Executor, arrived: Callable[[], list[str]]) -> None:
-    """Ids arrive, in any order, at least once; closing twice does no harm.
+def check_executor(
+    sending: Executor, receiving: Executor, *, seconds: float = 30.0
+) -> None:
+    """Ids arrive, one at a time, at least once, from a queue that is added later too;
+    closing twice does no harm.
 
     Args:
-        arrived: What a worker on the other side has got so far.
+        receiving: Another one at the same broker, or the same.
+        seconds: For one id to arrive.
     """
-    ids = [f"id-{n}" for n in range(3)]
-    for job_id in ids:
-        executor.send(job_id, "default")
-    assert set(arrived()) == set(ids)
-    executor.close()
-    executor.close()
+    arrived: queue.Queue[str] = queue.Queue()
+    is_free = threading.Event()
+    name = secrets.token_hex(4)
+
+    def deliver(job_id: str) -> None:
+        arrived.put(job_id)
+        is_free.wait(seconds)
+
+    def receive() -> None:
+        with suppress(Unavailable):
+            receiving.receive([f"{name}-a"], deliver)
+
+    threading.Thread(target=receive, daemon=True).start()
+    sending.check()
+    sending.send("id-0", f"{name}-a")
+    sending.send("id-1", f"{name}-a")
+    first = _arrival(arrived, seconds)
+    assert first is not None, "no id arrived"
+    assert _arrival(arrived, 0.2) is None, "a busy worker was given another id"
+    is_free.set()
+    assert {first, _arrival(arrived, seconds)} == {"id-0", "id-1"}
+    receiving.add_queue(f"{name}-b")
+    sending.send("id-2", f"{name}-b")
+    assert _arrival(arrived, seconds) == "id-2", "nothing from a queue added later"
+    for executor in (sending, receiving, sending, receiving):
+        executor.close()
+
+
+def _arrival(arrived: "queue.Queue[str]", seconds: float) -> str | None:
+    try:
+        return arrived.get(timeout=seconds)
+    except queue.Empty:
+        return None
