@@ -83,14 +83,14 @@ class ConnectionsService:
         found = await self._store.find(name, principal)
         if found is None:
             made = await self._make(principal, name, said)
-            await self._note(principal, "connection.create", name, kind=said.kind)
+            await self._note(principal, "connection.create", name, database=said.kind)
             return made, True
         ensure_may_write(found, principal)
         now: dict[str, Any] = {"changed_at": self._clock.now(), "kind": said.kind}
         now["settings"] = said.settings
         now["sealed"] = self._secret_for(found, said)
         await self._store.change(found, None, now)
-        await self._note(principal, "connection.change", name, kind=said.kind)
+        await self._note(principal, "connection.change", name, database=said.kind)
         return found, False
 
     async def _make(self, principal: Principal, name: str, said: Said) -> Connection:

@@ -33,6 +33,7 @@ _DTYPES: Mapping[ColumnType, pl.DataType] = {
     ColumnType.TEXT: pl.String(),
     ColumnType.DATE: pl.Date(),
     ColumnType.TIME: pl.Time(),
+    ColumnType.TIMESTAMP: pl.Datetime("us", "UTC"),
     ColumnType.DURATION: pl.Duration("us"),
     ColumnType.BINARY: pl.Binary(),
 }
