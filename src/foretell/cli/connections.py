@@ -71,7 +71,7 @@ def _password() -> str:
 
 
 @commands.command("test")
-def test(name: Name, as_json: AsJson = False) -> None:
+def try_out(name: Name, as_json: AsJson = False) -> None:
     """Connect and sign in there; 1 when that fails."""
     with connected() as client:
         found = client.test_connection(name)

@@ -58,9 +58,7 @@ class RowSpool:
         Raises:
             SourceFailed: There are too many columns.
         """
-        lines = [self._line(row) for row in chunk]
-        self.rows += len(lines)
-        return b"".join(lines)
+        return b"".join([self._line(row) for row in chunk])
 
     def _line(self, row: Mapping[str, Any]) -> bytes:
         columns = self._columns
@@ -69,6 +67,7 @@ class RowSpool:
         cells = [evidence.take(row.get(name)) for name, evidence in columns.items()]
         if self._watched is not None and row.get(self._watched) is not None:
             self.last = row[self._watched]
+        self.rows += 1
         return orjson.dumps(cells) + b"\n"
 
     def _meet(self, row: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The other body of an import: JSON that names a connection, beside files."""
 
+import json
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -38,9 +39,13 @@ async def read_source(
         SourceInvalid: It asks for a dry run, or names another dataset.
     """
     limit_body(request, DEFAULT_BODY_BYTES)
-    content = await request.body()
     try:
-        given = kind.model_validate_json(content)
+        content = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        fault = {"type": "json_invalid", "loc": ("body",), "msg": "JSON decode error"}
+        raise RequestValidationError([fault]) from None
+    try:
+        given = kind.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
         places = [("body", *item["loc"]) for item in found]
