@@ -132,6 +132,10 @@ async def test_a_tortoise_model_is_a_source(tortoise: None, rows: int):
     assert last["length"] == timedelta(seconds=rows - 1)
 
 
+def run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
 # Django is set up once a process, so it has one of its own.
 DJANGO = """
 import asyncio, datetime, decimal, sys, uuid
@@ -194,13 +198,8 @@ for column in spool.columns:
 
 @pytest.mark.parametrize("rows", [FEW, MANY])
 async def test_a_django_model_is_a_source(tmp_path: Path, rows: int):
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", DJANGO, tmp_path / "django.db", str(rows)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-c", DJANGO, str(tmp_path / "django.db"), str(rows)]
+    done = await asyncio.to_thread(run, command)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"shop.Order {rows}",

@@ -157,8 +157,8 @@ def test_only_what_is_new_is_read(reach: Reach):
 def test_a_query_that_is_more_than_a_select_is_refused(reach: Reach):
     connection, path = file_connection(reach)
     for query in ("DELETE FROM people", "SELECT 1; DROP TABLE people", "SELECT '"):
-        body = {"name": unique("x"), "source": {"connection": connection}}
-        body["source"]["query"] = query
+        source = {"connection": connection, "query": query}
+        body = {"name": unique("x"), "source": source}
         answer = reach.editor.post("/api/datasets", json=body)
         assert answer.status_code == 422, answer.text
         assert answer.json()["type"].endswith("/query-not-read-only")

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from marshmallow import Schema, ValidationError, fields, validate, validates
@@ -53,7 +53,7 @@ class EvenSchema(Schema):
 
 
 GOOD = {"id": "1", "price": "2.50", "state": "new", "code": "AB", "placed": ""}
-BAD = [
+BAD: list[dict[str, Any]] = [
     GOOD,
     {**GOOD, "id": "0", "price": "0"},
     {**GOOD, "id": "x", "state": "lost"},

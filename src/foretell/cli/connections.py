@@ -106,7 +106,9 @@ def import_source(
     """Read a table, query or collection into a dataset."""
     given = {"table": table, "query": query, "collection": collection}
     given["incremental"] = incremental
-    source = {key: value for key, value in given.items() if value is not None}
+    source: dict[str, Any] = {
+        key: value for key, value in given.items() if value is not None
+    }
     with connected() as client, shown(f"import {name}") as on_event:
         found = client.import_source(
             dataset, name, mode=mode, on_event=on_event, **source

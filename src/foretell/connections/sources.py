@@ -132,7 +132,8 @@ def _of_django(field: Any, *, is_zoned: bool) -> ForeignColumn:
 
 def tortoise_source(model: Any) -> ModelSource:
     """A Tortoise model, or a query set of one. Rows come by pages along the key."""
-    query = model.all() if hasattr(model, "all") and isinstance(model, type) else model
+    given: Any = model
+    query = given.all() if isinstance(model, type) else given
     described = query.model.describe(serializable=False)
     fields = [described["pk_field"], *described["data_fields"]]
     own = query.model._meta.fields_map

@@ -47,11 +47,8 @@ async def read_source(
     try:
         given = kind.model_validate(content)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        places = [("body", *item["loc"]) for item in found]
-        raise RequestValidationError(
-            [{**i, "loc": place} for i, place in zip(found, places, strict=True)]
-        ) from None
+        found: list[Any] = list(error.errors(include_url=False, include_context=False))
+        raise RequestValidationError([_in_body(item) for item in found]) from None
     if dry_run:
         raise SourceInvalid("/query/dry_run", "is for files")
     if name is not None and given.name not in (None, name):
@@ -62,3 +59,7 @@ async def read_source(
 def json_content(kind: type[Body]) -> dict[str, Any]:
     """The entry of an operation's `content` for such a body."""
     return {"application/json": {"schema": inlined(kind)}}
+
+
+def _in_body(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "loc": ("body", *item["loc"])}

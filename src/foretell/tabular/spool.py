@@ -39,6 +39,9 @@ _DTYPES: Mapping[ColumnType, pl.DataType] = {
 }
 
 
+_DAY = date(2000, 1, 1)
+
+
 def _text(cell: Any) -> str:
     """A cell among texts: a column of several types is one of texts."""
     return cell if isinstance(cell, str) else orjson.dumps(cell).decode()
@@ -57,7 +60,7 @@ def _duration(cell: int | str) -> timedelta:
     if isinstance(cell, int):
         return timedelta(microseconds=cell)
     found = time.fromisoformat(cell)
-    return datetime.combine(date.min, found) - datetime.min
+    return datetime.combine(_DAY, found) - datetime.combine(_DAY, time.min)
 
 
 _READ: Mapping[ColumnType, Callable[[Any], Any]] = {

@@ -280,7 +280,8 @@ async def _statement(connection: Any, source: Source) -> tuple[str, list[Any]]:
     if source.after.value is None:
         return f"{base} ORDER BY {column} NULLS FIRST", []
     # As text and back: what was read as text (a uuid) compares as what it is.
-    probe = await connection.prepare(f"SELECT {column} FROM ({base}) AS probe")
+    typed = f"SELECT {column} FROM ({base}) AS probe"  # noqa: S608 - checked
+    probe = await connection.prepare(typed)
     kind = probe.get_attributes()[0].type
     where = f"{column} > ($1::text)::{_quoted(kind.schema)}.{_quoted(kind.name)}"
     value = source.after.value
