@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from foretell.core.columns import ColumnType
-from foretell.datasets.contracts import ColumnRule, Own
+from foretell.datasets.contract_rules import ColumnRule, Own
 
 # The first that fits: a DateTime before a Date, a Boolean before what is below it.
 _TYPES: tuple[tuple[type[Any], ColumnType], ...] = (

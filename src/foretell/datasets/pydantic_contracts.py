@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from foretell.core.columns import ColumnType
-from foretell.datasets.contracts import ColumnRule, Own
+from foretell.datasets.contract_rules import ColumnRule, Own
 
 _TYPES: Mapping[Any, ColumnType] = {
     bool: ColumnType.BOOLEAN,
