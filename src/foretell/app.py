@@ -17,6 +17,7 @@ from foretell.composition import (
     open_identity,
     provide_ports,
 )
+from foretell.connections import routes as connections_routes
 from foretell.core import idempotency, schema
 from foretell.core.clock import Clock, SystemClock
 from foretell.core.logs import ensure_logs, get_logger
@@ -24,6 +25,7 @@ from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
+from foretell.datasets import export_routes as datasets_export_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
 from foretell.extension.active import Extensions
@@ -76,6 +78,8 @@ ROUTERS = (
     datasets_rows_routes.routes,
     recipes_routes.routes,
     features_routes.routes,
+    datasets_export_routes.routes,
+    connections_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
 )

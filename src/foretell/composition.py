@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.identity import Identity
 from foretell.auth.work import AuthOptions
+from foretell.connections import tasks as connections_tasks
+from foretell.connections.composing import provide_connections
 from foretell.core.blobs import BlobStore
 from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
@@ -24,6 +26,7 @@ from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
+from foretell.datasets import outside_tasks as datasets_outside_tasks
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
 from foretell.datasets.importing import DatasetImporter
@@ -66,8 +69,10 @@ def registry(extensions: Extensions) -> TaskRegistry:
     """All tasks that jobs may run."""
     return TaskRegistry().include(
         jobs_tasks.tasks,
+        connections_tasks.tasks,
         datasets_tasks.tasks,
         recipes_tasks.tasks,
+        datasets_outside_tasks.tasks,
         models_tasks.tasks,
         predictions_tasks.tasks,
         resources_tasks.tasks,
@@ -99,6 +104,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     settings = parts.settings
     preload = [
         *datasets_importing.PRELOAD,
+        "foretell.tabular.spool",
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -153,6 +159,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     )
     parts.provide(OwnFunctionsOf(extensions.functions()))
     parts.provide(FeatureBinder(bind))
+    provide_connections(parts, extensions.connectors())
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 

@@ -131,6 +131,24 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, description="At least 32 bytes; made and kept in DATA_DIR when not set."
     )
+    secret_key_old: SecretStr | None = Field(
+        None,
+        description="The SECRET_KEY before, until `connections.reseal` has run.",
+    )
+    connection_allow: Names = Field(
+        [],
+        description="Addresses that connections may go to though they are not public: "
+        "`127.0.0.1:5432`, `10.0.0.0/8`, `db.internal:3306`.",
+    )
+    connection_files: Path | None = Field(
+        None, description="Folder of SQLite files; `databases` in DATA_DIR if not set."
+    )
+    connection_timeout: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="Longest run, in seconds, of a statement in an outside database.",
+    )
     cors_origins: Names = Field([], description="Origins of browser front ends.")
     signup: Literal["closed", "open"] = Field(
         "closed", description="Whether strangers may make an account."
@@ -193,10 +211,11 @@ class Settings(BaseSettings):
     )
 
     secret_fields: ClassVar[frozenset[str]] = frozenset(
-        {"secret_key", "legacy_jwt_secret"}
+        {"secret_key", "secret_key_old", "legacy_jwt_secret"}
     )
 
     @field_validator(
+        "connection_allow",
         "cors_origins",
         "allowed_hosts",
         "trusted_proxies",
@@ -210,7 +229,7 @@ class Settings(BaseSettings):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
-    @field_validator("secret_key", "legacy_jwt_secret")
+    @field_validator("secret_key", "secret_key_old", "legacy_jwt_secret")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:

@@ -1,5 +1,6 @@
 """Who may call what: every operation of the document with every credential."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -19,10 +20,13 @@ from tests.served import PASSWORD, unique, upload
 
 Client = httpx2.Client
 NOT_JSON = {"content": b"{", "headers": {"Content-Type": "application/json"}}
+# What no answer says: hashes, drivers, addresses of databases.
+TELLING = {"$argon2", "password_hash", "sqlite3", "aiosqlite", "sqlite:/", "Traceback"}
 # A taken name may show by 409: names are unique on a server. Queues are nobody's.
 NOT_MISSING = {
     "put /api/models/{model}": 409,
     "put /api/schedules/{name}": 409,
+    "put /api/connections/{name}": 409,
     "put /api/queues/{name}": 403,
     "put /api/recipes/{recipe}": 409,
     "put /api/feature-sets/{feature_set}": 409,
@@ -51,6 +55,12 @@ def objects(callers: Callers, models: dict[str, str]) -> dict[str, str]:
     features = {"features": [{"name": "a", "expression": "1"}]}
     path = f"/api/feature-sets/{dataset}"
     assert editor.put(path, json=features).status_code == 201
+    connection = {"kind": "sqlite", "path": "none.db"}
+    files = callers.server.data_dir / "databases"
+    files.mkdir(exist_ok=True)
+    sqlite3.connect(files / "none.db").close()
+    made = editor.put(f"/api/connections/{dataset}", json=connection)
+    assert made.status_code == 201
     me = editor.get("/api/me").json()
     keys = editor.get("/api/keys").json()["items"]
     sessions = editor.get("/api/sessions").json()["items"]
@@ -292,7 +302,7 @@ def test_g04_no_answer_tells_what_is_kept_secret(
         answer = call(callers.admin, operation, objects)
         if answer.status_code >= 500:
             told.append((operation.name, answer.text))
-        for word in ("$argon2", "password_hash", server, "sqlite", "Traceback"):
+        for word in TELLING | {server}:
             # What kind of database it is, readiness may say.
             if word in answer.text and operation.path != "/readyz":
                 told.append((operation.name, word))

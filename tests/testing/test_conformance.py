@@ -1,9 +1,9 @@
 """The suites pass what works and name what does not; the built-in pass them too."""
 
 import queue
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import joblib
 import numpy as np
@@ -12,8 +12,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from foretell import Extension, create_app
-from foretell.core.connectors import Chunk
-from foretell.errors import NotFound
+from foretell.connections.errors import SourceNotFound
+from foretell.core.connectors import Chunk, Reading, Sink, Source, Target
 from foretell.plugins.flavours.onnx import OnnxFlavour
 from foretell.plugins.flavours.sklearn import SklearnFlavour
 from foretell.tabular.python_steps import PythonStep, StepInvalid
@@ -60,44 +60,53 @@ class LosingExecutor(ListExecutor):
     def send(self, job_id: str, queue: str) -> None: ...
 
 
-@tools.connector("file")
-class FileConnector:
-    """SQLite files by the standard library."""
+@tools.connector("memory")
+class MemoryConnector:
+    """Tables in memory, one database."""
 
-    def check(self, url: str) -> None:
-        self.tables(url)
+    def __init__(self) -> None:
+        self._tables: dict[str, list[Mapping[str, Any]]] = {}
+        self._done: dict[str, int] = {}
 
-    def tables(self, url: str) -> list[str]:
-        with self._opened(url) as found:
-            names = found.execute("SELECT name FROM sqlite_master")
-            return [name for (name,) in names]
+    async def check(self, target: Target) -> None: ...
 
-    def read(self, url: str, table: str, *, rows: int) -> Iterator[Chunk]:
-        if table not in self.tables(url):
-            raise NotFound(f"There is no table {table!r}.")
-        with self._opened(url) as found:
-            cursor = found.execute(f'SELECT * FROM "{table}"')  # noqa: S608
-            names = [column[0] for column in cursor.description]
-            while chunk := cursor.fetchmany(rows):
-                yield [dict(zip(names, row, strict=True)) for row in chunk]
+    async def tables(self, target: Target) -> list[str]:
+        return sorted(self._tables)
 
-    def write(self, url: str, table: str, chunks) -> int:
-        count = 0
-        with self._opened(url) as found, found:
-            found.execute(f'DROP TABLE IF EXISTS "{table}"')
-            for rows in chunks:
-                names = ", ".join(f'"{name}"' for name in rows[0])
-                found.execute(f'CREATE TABLE IF NOT EXISTS "{table}" ({names})')
-                marks = ", ".join("?" for _ in rows[0])
-                insert = f'INSERT INTO "{table}" VALUES ({marks})'  # noqa: S608
-                found.executemany(insert, [list(row.values()) for row in rows])
-                count += len(rows)
-        return count
+    @asynccontextmanager
+    async def read(
+        self, target: Target, source: Source, *, rows: int
+    ) -> AsyncIterator[Reading]:
+        if source.text not in self._tables:
+            raise SourceNotFound("table", source.text)
+        found = self._tables[source.text]
 
-    @contextmanager
-    def _opened(self, url: str) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(url.removeprefix("file://"))) as found:
-            yield found
+        async def chunks() -> AsyncIterator[Chunk]:
+            for start in range(0, len(found), rows):
+                yield found[start : start + rows]
+
+        yield Reading((), chunks())
+
+    async def write(
+        self, target: Target, sink: Sink, chunks: AsyncIterator[Chunk]
+    ) -> int:
+        rows = [row async for chunk in chunks for row in chunk]
+        if sink.mode == "replace":
+            self._tables[sink.name] = rows
+        elif sink.token not in self._done:
+            self._tables.setdefault(sink.name, []).extend(rows)
+        self._done[sink.token] = len(rows)
+        return len(rows)
+
+
+class ForgetfulConnector(MemoryConnector):
+    """Appends as often as it is told to."""
+
+    async def write(
+        self, target: Target, sink: Sink, chunks: AsyncIterator[Chunk]
+    ) -> int:
+        self._done.clear()
+        return await super().write(target, sink, chunks)
 
 
 def test_a_step_conforms_and_is_found_by_its_name(settings):
@@ -125,8 +134,16 @@ def test_a_step_that_changes_with_each_run_does_not_conform():
         check_step(moody, pl.DataFrame({"x": [1]}), {}, {"more": 1})
 
 
-def test_a_connector_and_an_executor_conform(tmp_path):
-    check_connector(FileConnector(), f"file://{tmp_path / 'x.db'}", "t")
+async def test_a_connector_conforms():
+    await check_connector(MemoryConnector(), Target("memory"), "t")
+
+
+async def test_a_connector_that_appends_twice_does_not_conform():
+    with pytest.raises(AssertionError, match="not once"):
+        await check_connector(ForgetfulConnector(), Target("memory"), "t")
+
+
+def test_an_executor_conforms():
     executor = ListExecutor()
     check_executor(executor, executor)
 
@@ -150,7 +167,7 @@ def test_a_function_that_changes_its_mind_does_not_conform():
 
 def test_an_extension_keeps_what_it_registered(settings):
     create_app(settings, extensions=[tools])
-    assert list(tools.connectors.items()) == [("file", FileConnector)]
+    assert list(tools.connectors.items()) == [("memory", MemoryConnector)]
     assert list(tools.executors.items()) == [("list", ListExecutor)]
 
 

@@ -13,6 +13,7 @@ from foretell.cli import (
     about,
     accounts,
     building,
+    connections,
     database,
     datasets,
     demonstration,
@@ -44,6 +45,7 @@ app.add_typer(recipes.commands, name="recipe")
 app.add_typer(models.commands, name="model")
 app.add_typer(jobs.commands, name="job")
 app.add_typer(schedules.commands, name="schedule")
+app.add_typer(connections.commands, name="connection")
 app.add_typer(database.commands, name="db")
 app.add_typer(about.config, name="config")
 app.command("doctor")(about.doctor)

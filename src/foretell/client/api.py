@@ -1,6 +1,14 @@
 """All operations of the API: what `Client` and `AsyncClient` have in common."""
 
-from foretell.client import accounts, datasets, jobs, models, recipes, schedules
+from foretell.client import (
+    accounts,
+    connections,
+    datasets,
+    jobs,
+    models,
+    recipes,
+    schedules,
+)
 
 
 class Api:
@@ -82,3 +90,15 @@ class Api:
     list_feature_sets = recipes.list_feature_sets
     delete_feature_set = recipes.delete_feature_set
     compute_features = recipes.compute_features
+    put_connection = connections.put_connection
+    get_connection = connections.get_connection
+    list_connections = connections.list_connections
+    share_connection = connections.share_connection
+    delete_connection = connections.delete_connection
+    test_connection = connections.test_connection
+    list_tables = connections.list_tables
+    start_source_import = connections.start_source_import
+    start_source_version = connections.start_source_version
+    start_export = connections.start_export
+    import_source = connections.import_source
+    export_dataset = connections.export_dataset

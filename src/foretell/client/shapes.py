@@ -207,3 +207,28 @@ class Computed(TypedDict):
     feature_set: str
     version: int
     rows: list[dict[str, Any]]
+
+
+class Connection(TypedDict):
+    name: str
+    kind: str
+    host: str | None
+    port: int | None
+    database: str | None
+    username: str | None
+    tls: bool
+    path: str | None
+    has_password: bool
+    owner_id: str
+    visibility: str
+    readers: list[str]
+    writers: list[str]
+    created_at: str
+    changed_at: str
+
+
+class ConnectionTest(TypedDict):
+    ok: bool
+    code: str | None
+    detail: str | None
+    elapsed_ms: float

@@ -51,6 +51,8 @@ def _differences(
         elif more[position]["type"] != column["type"]:
             message = f"is {more[position]['type']}, the dataset has {column['type']}"
             errors.append(FieldError(f"/columns/{name}", message, "type"))
+        elif (what := _unlike(column, more[position])) is not None:
+            errors.append(FieldError(f"/columns/{name}", what, "type"))
     known = {str(column["name"]) for column in base}
     errors += [
         FieldError(f"/columns/{name}", "is not in the dataset", "extra")
@@ -58,3 +60,14 @@ def _differences(
         if name not in known
     ]
     return errors
+
+
+def _unlike(base: dict[str, object], more: dict[str, object]) -> str | None:
+    """What sets apart two columns of one type, as far as their manifests say."""
+    for key, what in (
+        ("scale", "has another number of digits behind the point"),
+        ("zoned", "has timestamps of the other kind, with a zone or without"),
+    ):
+        if key in base and key in more and base[key] != more[key]:
+            return what
+    return None

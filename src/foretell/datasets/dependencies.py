@@ -5,14 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from foretell.auth.dependencies import AuthServices
+from foretell.connections.dependencies import Connections
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
 from foretell.datasets.composing import datasets_parts
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.imports import RequestDatasets
+from foretell.datasets.outside import OutsideDatasets
 from foretell.datasets.reading import DatasetReader
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import MAX_VERSION
-from foretell.jobs.dependencies import Announce
+from foretell.jobs.dependencies import Announce, Jobs
 
 
 async def get_datasets(
@@ -28,6 +30,16 @@ async def get_datasets(
     )
 
 
+Datasets = Annotated[RequestDatasets, Depends(get_datasets)]
+
+
+async def get_outside(
+    datasets: Datasets, connections: Connections, jobs: Jobs
+) -> OutsideDatasets:
+    """Imports and exports by connections, in the request's unit of work."""
+    return OutsideDatasets(datasets, connections, jobs)
+
+
 async def get_importer(state: State) -> DatasetImporter:
     return state.port(DatasetImporter)
 
@@ -36,7 +48,7 @@ async def get_reader(state: State) -> DatasetReader:
     return state.port(DatasetReader)
 
 
-Datasets = Annotated[RequestDatasets, Depends(get_datasets)]
+Outside = Annotated[OutsideDatasets, Depends(get_outside)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
 Version = Annotated[

@@ -6,7 +6,6 @@ from foretell.errors import (
     Gone,
     Invalid,
     NotFound,
-    UnsupportedFormat,
 )
 
 
@@ -97,13 +96,37 @@ class DatasetNameInvalid(Invalid):
         )
 
 
-class JsonSourceUnsupported(UnsupportedFormat):
-    """The body is JSON without `?name=`: neither a form nor a file."""
+class SourceInvalid(Invalid):
+    """The source of an import is not clear, or not one of its connection."""
 
-    slug = "json-source-unsupported"
+    slug = "source-invalid"
 
-    def __init__(self) -> None:
+    def __init__(self, pointer: str, what: str) -> None:
         super().__init__(
-            "Send the file as the part `file` of a multipart form, or as the body "
-            "with ?name=NAME."
+            f"{pointer[1:]}: {what}.", errors=[FieldError(pointer, what, "invalid")]
+        )
+
+
+class SinkInvalid(Invalid):
+    """The place of an export is not clear, or not one of its connection."""
+
+    slug = "sink-invalid"
+
+    def __init__(self, pointer: str, what: str) -> None:
+        super().__init__(
+            f"{pointer[1:]}: {what}.", errors=[FieldError(pointer, what, "invalid")]
+        )
+
+
+class NotIncremental(Conflict):
+    """The current version does not say how far its source was read."""
+
+    slug = "not-incremental"
+
+    def __init__(self, name: str, column: str) -> None:
+        super().__init__(
+            f"The current version of {name!r} was not read from this source by the "
+            f"column {column!r}, so it is not known what is new. Import it once with "
+            "mode=replace and the same `incremental`.",
+            dataset=name,
         )

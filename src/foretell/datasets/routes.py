@@ -10,10 +10,11 @@ from foretell.core.ids import slug_of
 from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.datasets.contents import SourceFile
-from foretell.datasets.dependencies import Datasets, Importer
-from foretell.datasets.errors import JsonSourceUnsupported
+from foretell.datasets.dependencies import Datasets, Importer, Outside
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.json_sources import is_source, json_content, read_source
 from foretell.datasets.options import parse_options
+from foretell.datasets.outside_schemas import SourceImport, SourceVersion
 from foretell.datasets.schemas import (
     CurrentRead,
     CurrentSet,
@@ -27,16 +28,17 @@ from foretell.errors import Invalid
 from foretell.http.dependencies import CurrentUser, Cursor, ObjectLimit, State
 from foretell.http.listing import page_response
 from foretell.http.routing import body_limit, requires, router
-from foretell.http.schemas import MAX_VERSION, ListOf
+from foretell.http.schemas import MAX_VERSION, Body, ListOf
 from foretell.http.state import AppState
 from foretell.http.uploads import Form, Upload, UploadedFile, receive
+from foretell.jobs.routes import locate
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
 
 routes = router("/api/datasets", tags=["datasets"])
 
 FORM = Form(files=("file",), texts=("name", "options", "mode"))
-_UPLOAD_BODY = {
+_UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -58,6 +60,15 @@ _UPLOAD_BODY = {
         },
     }
 }
+
+
+def _body_or(source: type[Body]) -> dict[str, Any]:
+    """The bodies of an import: a file, or JSON that names a connection."""
+    content: dict[str, Any] = _UPLOAD_BODY["requestBody"]["content"]
+    body = {"required": True, "content": {**json_content(source), **content}}
+    return {"requestBody": body}
+
+
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     200: {"model": DryRunRead, "description": "With dry_run=true: nothing is stored."},
     201: {"model": DatasetRead, "description": "With Prefer: wait, once it is there."},
@@ -74,7 +85,7 @@ OptionsGiven = Annotated[str | None, Query(description="Import options as JSON."
     status_code=202,
     response_model=JobRead,
     responses=_ACCEPTED,
-    openapi_extra=_UPLOAD_BODY,
+    openapi_extra=_body_or(SourceImport),
     dependencies=[requires(Scope.DATASETS_WRITE), body_limit("max_upload_bytes")],
 )
 async def upload_dataset(
@@ -84,6 +95,7 @@ async def upload_dataset(
     state: State,
     importer: Importer,
     datasets: Datasets,
+    outside: Outside,
     name: NameGiven = None,
     options: OptionsGiven = None,
     dry_run: DryRunWanted = False,
@@ -91,17 +103,23 @@ async def upload_dataset(
     """Upload a file; an import job makes version 1 of a new dataset of it.
 
     Send it as the part `file` of a multipart form, or as the body with `?name=`.
-    Without a name the dataset is called after the file.
+    Without a name the dataset is called after the file. A JSON body names a
+    connection to read instead: `{name, source: {connection, table|query|collection}}`.
     """
+    if is_source(request):
+        given = await read_source(request, SourceImport, dry_run=dry_run)
+        job = await outside.create(user, given.name, given.source)
+        locate(request, response, job)
+        return job
     async with _received(request, state) as upload:
         if dry_run:
             return await _try_out(importer, upload)
         file = upload.file("file")
         source = await _keep(importer, file)
         wanted = upload.texts.get("name") or slug_of(file.filename)
-        given = parse_options(upload.texts.get("options"))
-        job = await datasets.create(user, wanted, source, given)
-    response.headers["Location"] = f"{_root(request)}/api/jobs/{job.id}"
+        options_given = parse_options(upload.texts.get("options"))
+        job = await datasets.create(user, wanted, source, options_given)
+    locate(request, response, job)
     return job
 
 
@@ -110,7 +128,7 @@ async def upload_dataset(
     status_code=202,
     response_model=JobRead,
     responses=_ACCEPTED,
-    openapi_extra=_UPLOAD_BODY,
+    openapi_extra=_body_or(SourceVersion),
     dependencies=[requires(Scope.DATASETS_WRITE), body_limit("max_upload_bytes")],
 )
 async def upload_version(
@@ -121,11 +139,19 @@ async def upload_version(
     state: State,
     importer: Importer,
     datasets: Datasets,
+    outside: Outside,
     options: OptionsGiven = None,
     mode: Annotated[Mode | None, Query()] = None,
     dry_run: DryRunWanted = False,
 ) -> Job | Response:
-    """Upload a file as the next version of a dataset: all of it, or more rows."""
+    """Make the next version of a dataset of a file or a connection: all of it, or
+    more rows."""
+    if is_source(request):
+        body = await read_source(request, SourceVersion, dry_run=dry_run, name=name)
+        wanted = mode if mode is not None else body.mode
+        job = await outside.add_version(user, name, body.source, wanted)
+        locate(request, response, job)
+        return job
     async with _received(request, state) as upload:
         if dry_run:
             return await _try_out(importer, upload)
@@ -133,7 +159,7 @@ async def upload_version(
         given = parse_options(upload.texts.get("options"))
         chosen = _mode(upload.texts.get("mode"))
         job = await datasets.add_version(user, name, source, given, chosen)
-    response.headers["Location"] = f"{_root(request)}/api/jobs/{job.id}"
+    locate(request, response, job)
     return job
 
 
@@ -246,9 +272,6 @@ async def set_current(
 @asynccontextmanager
 async def _received(request: Request, state: AppState) -> AsyncIterator[Upload]:
     raw = True if "name" in request.query_params else None
-    media_type = request.headers.get("content-type", "").partition(";")[0]
-    if raw is None and media_type.strip().lower() == "application/json":
-        raise JsonSourceUnsupported
     async with receive(
         request,
         state.settings.data_dir / "incoming",
@@ -277,7 +300,3 @@ def _mode(text: str | None) -> Mode:
     if text == "append":
         return "append"
     raise Invalid("mode is replace or append.")
-
-
-def _root(request: Request) -> str:
-    return str(request.scope.get("root_path", ""))

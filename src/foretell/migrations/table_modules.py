@@ -8,6 +8,7 @@ TABLE_MODULES = (
     "foretell.auth.tables",
     "foretell.jobs.tables",
     "foretell.jobs.schedule_tables",
+    "foretell.connections.tables",
     "foretell.datasets.tables",
     "foretell.recipes.tables",
     "foretell.features.tables",

@@ -12,7 +12,7 @@ from foretell.recipes.running import RecipeRunner
 from foretell.recipes.service import RecipesService
 
 
-def get_recipes(
+async def get_recipes(
     state: State, session: Session, auth: AuthServices, datasets: Datasets
 ) -> RecipesService:
     """The recipes service in the request's unit of work."""
@@ -25,7 +25,7 @@ def get_recipes(
     )
 
 
-def get_runner(state: State) -> RecipeRunner:
+async def get_runner(state: State) -> RecipeRunner:
     return state.port(RecipeRunner)
 
 

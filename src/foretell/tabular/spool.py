@@ -4,8 +4,9 @@ A process that reads rows from a database loads no data library; it writes them 
 lines, and this makes columns of them, of the types that are named.
 """
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -33,12 +34,45 @@ _DTYPES: Mapping[ColumnType, pl.DataType] = {
     ColumnType.DATE: pl.Date(),
     ColumnType.TIME: pl.Time(),
     ColumnType.TIMESTAMP: pl.Datetime("us", "UTC"),
+    ColumnType.DURATION: pl.Duration("us"),
+    ColumnType.BINARY: pl.Binary(),
 }
-_READ: Mapping[ColumnType, Callable[[str], Any]] = {
+
+
+_DAY = date(2000, 1, 1)
+
+
+def _text(cell: Any) -> str:
+    """A cell among texts: a column of several types is one of texts."""
+    return cell if isinstance(cell, str) else orjson.dumps(cell).decode()
+
+
+def _moment(cell: str) -> datetime:
+    found = datetime.fromisoformat(cell)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _wall_clock(cell: str) -> datetime:
+    return datetime.fromisoformat(cell).replace(tzinfo=None)
+
+
+def _duration(cell: int | str) -> timedelta:
+    if isinstance(cell, int):
+        return timedelta(microseconds=cell)
+    found = time.fromisoformat(cell)
+    return datetime.combine(_DAY, found) - datetime.combine(_DAY, time.min)
+
+
+_READ: Mapping[ColumnType, Callable[[Any], Any]] = {
+    ColumnType.INTEGER: int,
+    ColumnType.FLOAT: float,
     ColumnType.DECIMAL: Decimal,
+    ColumnType.TEXT: _text,
     ColumnType.DATE: date.fromisoformat,
     ColumnType.TIME: time.fromisoformat,
-    ColumnType.TIMESTAMP: datetime.fromisoformat,
+    ColumnType.TIMESTAMP: _moment,
+    ColumnType.DURATION: _duration,
+    ColumnType.BINARY: base64.b64decode,
 }
 
 
@@ -65,15 +99,28 @@ def _frame(
 ) -> pl.DataFrame:
     values = {}
     for place, column in enumerate(columns):
-        read = _READ.get(column.type)
-        cells = [row[place] for row in rows]
+        read = _reader(column)
+        cells = [row[place] if place < len(row) else None for row in rows]
         if read is not None:
             cells = [None if cell is None else read(cell) for cell in cells]
         values[column.name] = cells
     return pl.DataFrame(values, schema=schema)
 
 
+def _reader(column: SpoolColumn) -> Callable[[Any], Any] | None:
+    if column.type is ColumnType.TIMESTAMP and not column.is_zoned:
+        return _wall_clock
+    read = _READ.get(column.item or column.type)
+    if column.type is not ColumnType.LIST or read is None:
+        return read
+    return lambda cells: [None if cell is None else read(cell) for cell in cells]
+
+
 def _dtype(column: SpoolColumn) -> pl.DataType:
+    if column.type is ColumnType.LIST:
+        return pl.List(_DTYPES[column.item or ColumnType.TEXT])
+    if column.type is ColumnType.TIMESTAMP and not column.is_zoned:
+        return pl.Datetime("us")
     if column.type is ColumnType.DECIMAL:
         return pl.Decimal(DECIMAL_DIGITS, column.scale)
     return _DTYPES[column.type]

@@ -7,15 +7,26 @@ from foretell.tabular.messages import Part
 
 
 class SpoolColumn(msgspec.Struct, frozen=True):
-    """One column of the rows; `scale` is that of a decimal."""
+    """One column of the rows.
+
+    Attributes:
+        scale: Of a decimal.
+        is_zoned: Whether timestamps are moments.
+        item: What the lists of a list column hold.
+    """
 
     name: str
     type: ColumnType
     scale: int = 0
+    is_zoned: bool = True
+    item: ColumnType | None = None
 
 
 class SpoolRequest(msgspec.Struct, frozen=True):
     """Rows in a file, one JSON array a line, in the order of `columns`.
+
+    A row may end early; what it lacks is null. Bytes are base64, durations
+    microseconds, numbers that JSON does not have are texts.
 
     Attributes:
         output: Folder for the parts.

@@ -7,13 +7,22 @@ built in. Each fails by an AssertionError that says what is missing.
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from foretell.core.columns import ColumnType
-from foretell.core.connectors import Chunk, Connector
+from foretell.core.connectors import (
+    Chunk,
+    Connector,
+    ForeignColumn,
+    Mode,
+    Sink,
+    Source,
+    SourceKind,
+    Target,
+)
 from foretell.errors import ForetellError, NotFound, Unavailable
 from foretell.expressions.check import check
 from foretell.expressions.own import OwnFunction
@@ -138,31 +147,91 @@ def check_flavour(
     return loaded
 
 
-def check_connector(connector: Connector, url: str, table: str) -> None:
-    """What is written is read again, in chunks, and replaced as a whole.
+async def check_connector(
+    connector: Connector, target: Target, table: str, *, reads: bool = True
+) -> None:
+    """What is written is read again, in chunks and typed; it is replaced as a whole,
+    appended once, and a failure in the middle changes nothing.
 
     Args:
-        url: A database that may be written to.
+        target: A database that may be written to.
         table: A table that is not there.
+        reads: Whether it can be read at all.
     """
-    connector.check(url)
-    assert table not in connector.tables(url), f"{table} is there already"
+    await connector.check(target)
+    assert table not in await connector.tables(target), f"{table} is there already"
     rows: Chunk = [{"n": n, "word": f"ß {n}", "none": None} for n in range(5)]
-    assert connector.write(url, table, [rows[:3], rows[3:]]) == len(rows)
-    assert table in connector.tables(url)
-    chunks = list(connector.read(url, table, rows=2))
-    assert all(len(chunk) <= 2 for chunk in chunks), "chunks are larger than asked for"
-    read = sorted((dict(row) for chunk in chunks for row in chunk), key=_number)
-    assert read == rows
-    assert connector.write(url, table, [rows[:1]]) == 1
-    assert (
-        len([row for chunk in connector.read(url, table, rows=9) for row in chunk]) == 1
+    written = await connector.write(
+        target, _sink(table, "a"), _given(rows[:3], rows[3:])
     )
+    assert written == len(rows), f"says that it wrote {written} rows"
+    if not reads:
+        return
+    assert table in await connector.tables(target)
+    assert await _read(connector, target, table) == list(rows)
+    await _write_badly(connector, target, table, rows)
+    assert await _read(connector, target, table) == list(rows), "half is there"
+    for _ in range(2):
+        more = _sink(table, "c", "append")
+        written = await connector.write(target, more, _given(rows[:1]))
+        assert written == 1, "an append that is done already says another number"
+    assert await _read(connector, target, table) == [rows[0], *rows], "not once"
+    assert await connector.write(target, _sink(table, "d"), _given(rows[:1])) == 1
+    assert await _read(connector, target, table) == [rows[0]]
     try:
-        list(connector.read(url, f"no_{table}", rows=1))
+        await _read(connector, target, f"no_{table}")
     except NotFound:
         return
     raise AssertionError("a table that is not there was read")
+
+
+_COLUMNS = (
+    ForeignColumn("n", ColumnType.INTEGER),
+    ForeignColumn("word", ColumnType.TEXT),
+    ForeignColumn("none", ColumnType.TEXT),
+)
+
+
+def _sink(table: str, token: str, mode: Mode = "replace") -> Sink:
+    return Sink(table, _COLUMNS, mode, f"{table}-{token}")
+
+
+async def _given(*chunks: Chunk) -> AsyncIterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def _read(
+    connector: Connector, target: Target, table: str
+) -> list[Mapping[str, Any]]:
+    """The rows by number, with our columns alone: some databases add an id."""
+    kind: SourceKind = "collection" if target.kind == "mongodb" else "table"
+    found = []
+    async with connector.read(target, Source(kind, table), rows=2) as reading:
+        async for chunk in reading.chunks:
+            assert len(chunk) <= 2, "chunks are larger than asked for"
+            found += [{c.name: row[c.name] for c in _COLUMNS} for row in chunk]
+    return sorted(found, key=_number)
+
+
+class _Broken(Exception):
+    pass
+
+
+async def _write_badly(
+    connector: Connector, target: Target, table: str, rows: Chunk
+) -> None:
+    async def breaking() -> AsyncIterator[Chunk]:
+        yield rows[:2]
+        raise _Broken
+
+    for mode in ("replace", "append"):
+        sink = _sink(table, f"b-{mode}", "append" if mode == "append" else "replace")
+        try:
+            await connector.write(target, sink, breaking())
+        except _Broken:
+            continue
+        raise AssertionError("an error of the rows was swallowed")
 
 
 def _number(row: Mapping[str, Any]) -> int:

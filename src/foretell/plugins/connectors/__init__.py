@@ -1,0 +1,1 @@
+"""Connectors to outside databases: one module a kind."""
