@@ -24,8 +24,10 @@ from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
+from foretell.datasets import querying as datasets_querying
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.discovery import found
@@ -88,6 +90,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     settings = parts.settings
     preload = [
         *datasets_importing.PRELOAD,
+        *datasets_querying.PRELOAD,
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -121,6 +124,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             extensions.functions(),
         )
     )
+    parts.provide(SqlReaders(sandbox, parts.blobs))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 

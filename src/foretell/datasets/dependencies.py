@@ -9,7 +9,9 @@ from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
 from foretell.datasets.composing import datasets_parts
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.imports import RequestDatasets
+from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
+from foretell.datasets.views import Views
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import MAX_VERSION
 from foretell.jobs.dependencies import Announce
@@ -36,9 +38,19 @@ def get_reader(state: State) -> DatasetReader:
     return state.port(DatasetReader)
 
 
+def get_views(state: State) -> Views:
+    return Views(state)
+
+
+def get_sql_readers(state: State) -> SqlReaders:
+    return state.port(SqlReaders)
+
+
 Datasets = Annotated[RequestDatasets, Depends(get_datasets)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
+DatasetViews = Annotated[Views, Depends(get_views)]
+Readers = Annotated[SqlReaders, Depends(get_sql_readers)]
 Version = Annotated[
     int | None,
     Query(

@@ -1,11 +1,12 @@
 """Bodies of the dataset routes."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from foretell.core.columns import ColumnType
+from foretell.core.pagination import MAX_ROWS
 from foretell.http.schemas import Body, Reading, Text, VersionNumber
 
 
@@ -111,3 +112,27 @@ class ProfileRead(Reading):
     version: int
     rows: int
     columns: list[dict[str, Any]]
+
+
+class QuerySend(Body):
+    """One SELECT; a dataset is a table of its name, `"sales@3"` is version 3 of it."""
+
+    sql: Annotated[str, Field(min_length=1, max_length=20_000)] = Field(
+        examples=["SELECT species, count(*) AS n FROM penguins GROUP BY species"]
+    )
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS)] = 1_000
+    timeout_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 10.0
+
+
+class QueryColumnRead(Reading):
+    name: str
+    type: ColumnType
+
+
+class QueryRead(Reading):
+    """Rows of a statement, in its order; `truncated` says that there were more."""
+
+    columns: list[QueryColumnRead]
+    rows: list[list[Any]]
+    truncated: bool
+    elapsed_ms: float
