@@ -24,6 +24,7 @@ from foretell.core.outages import DatabaseUnavailable
 from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
+from foretell.datasets import figures_routes as datasets_figures_routes
 from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
@@ -72,6 +73,7 @@ ROUTERS = (
     schedule_routes.routes,
     datasets_routes.routes,
     datasets_rows_routes.routes,
+    datasets_figures_routes.routes,
     datasets_query_routes.routes,
     models_routes.routes,
     predictions_routes.routes,

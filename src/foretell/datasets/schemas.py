@@ -107,11 +107,77 @@ class RejectsRead(Reading):
     next: str | None = None
 
 
+class Correlations(Reading):
+    """Pearson's coefficients between the number columns (the first 20)."""
+
+    columns: list[str]
+    values: list[list[float | None]]
+
+
 class ProfileRead(Reading):
     dataset: str
     version: int
     rows: int
     columns: list[dict[str, Any]]
+    correlations: Correlations
+
+
+class AggregateRead(Reading):
+    """Groups with their figures, and how many groups there are in all."""
+
+    items: list[dict[str, Any]] = Field(
+        examples=[[{"y": 1, "count": 10, "mean(x)": 2.5}]]
+    )
+    groups: int
+
+
+class ColumnNamed(Reading):
+    name: str
+    type: ColumnType
+
+
+class ColumnRetyped(Reading):
+    name: str
+    from_: ColumnType = Field(alias="from")
+    to: ColumnType
+
+
+class ColumnsDiff(Reading):
+    added: list[ColumnNamed]
+    removed: list[ColumnNamed]
+    changed: list[ColumnRetyped]
+
+
+class RowsDiff(Reading):
+    """Numbers of rows; `from` and `to` are those of the versions."""
+
+    from_: int = Field(alias="from")
+    to: int
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+
+
+class RowChange(Reading):
+    """A row that both versions have under one key, with the cells that differ."""
+
+    key: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class DiffRead(Reading):
+    """What changed between two versions, with some of the rows."""
+
+    dataset: str
+    from_: int = Field(alias="from")
+    to: int
+    columns: ColumnsDiff
+    rows: RowsDiff
+    added: list[dict[str, Any]]
+    removed: list[dict[str, Any]]
+    changed: list[RowChange]
 
 
 class QuerySend(Body):

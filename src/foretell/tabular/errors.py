@@ -191,3 +191,16 @@ class SqlTimedOut(Invalid):
             errors=[FieldError("/sql", "takes too long", "sql_timed_out")],
             timeout_s=seconds,
         )
+
+
+class KeyNotUnique(Invalid):
+    """The columns that should tell rows apart do not."""
+
+    slug = "key-not-unique"
+
+    def __init__(self, key: list[str], side: str) -> None:
+        super().__init__(
+            f"The columns {', '.join(key)} do not tell the rows of `{side}` apart; "
+            "choose others, or compare without a key.",
+            errors=[FieldError("/query/key", "is not unique", "key_not_unique")],
+        )
