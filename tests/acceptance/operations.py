@@ -105,6 +105,7 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         "put /api/queues/{name}": {"paused": False},
         "post /api/models/{model}/predict": {"rows": [ROW]},
         "post /api/models/{model}/batch": {"dataset": dataset, "output": "stolen"},
+        "post /api/query": {"sql": f'SELECT * FROM "{dataset}"'},  # noqa: S608
         "post /api/predict": {"model": model, "rows": [ROW]},
     }
     if operation.name in bodies:

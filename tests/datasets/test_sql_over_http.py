@@ -142,7 +142,8 @@ def test_hostile_statements_end_in_a_refusal_that_tells_nothing(callers):
     server = callers.server.process.pid
     assert ask(callers.viewer, "SELECT 1").status_code == 200
     before = resident_bytes(server)
-    for sql in REFUSED:
+    # All of them are judged in tests/tabular; here every fifth one goes the whole way.
+    for sql in REFUSED[::5]:
         answer = ask(callers.viewer, sql)
         assert answer.status_code == 422, (sql, answer.text)
         said = answer.text.replace(sql, "")

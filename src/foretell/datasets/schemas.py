@@ -7,7 +7,7 @@ from pydantic import Field
 
 from foretell.core.columns import ColumnType
 from foretell.core.pagination import MAX_ROWS
-from foretell.http.schemas import Body, Reading, Text, VersionNumber
+from foretell.http.schemas import Body, Reading, Storable, Text, VersionNumber
 
 
 class ColumnRead(Reading):
@@ -183,7 +183,7 @@ class DiffRead(Reading):
 class QuerySend(Body):
     """One SELECT; a dataset is a table of its name, `"sales@3"` is version 3 of it."""
 
-    sql: Annotated[str, Field(min_length=1, max_length=20_000)] = Field(
+    sql: Annotated[Storable, Field(min_length=1, max_length=20_000)] = Field(
         examples=["SELECT species, count(*) AS n FROM penguins GROUP BY species"]
     )
     limit: Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS)] = 1_000
