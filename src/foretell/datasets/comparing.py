@@ -5,26 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretell.core.columns import Column
-from foretell.datasets.errors import ParameterInvalid
 from foretell.datasets.query import selected
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The number of the version that another one is compared with."""
-
-    old: int
-
-    @classmethod
-    def of(cls, new: int, old: int | None) -> "Comparison":
-        """The version asked for, else the one before `new`.
-
-        Raises:
-            ParameterInvalid: There is none before it.
-        """
-        if old is None and new == 1:
-            raise ParameterInvalid("from", "there is no version before version 1")
-        return cls(new - 1 if old is None else old)
 
 
 @dataclass(frozen=True, slots=True)

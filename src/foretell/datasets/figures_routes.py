@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from foretell.core.principal import Scope
 from foretell.datasets.aggregation import grouping
-from foretell.datasets.comparing import Comparison, column_changes
+from foretell.datasets.comparing import column_changes
 from foretell.datasets.dependencies import (
     DatasetViews,
     Reader,
@@ -154,15 +154,15 @@ async def diff_versions(
 ) -> DiffRead:
     """Compare two versions: columns and rows that were added, removed and changed.
 
-    Without numbers the current version is compared with the one before it. `key` names
+    Without numbers the current version is compared with the one before it (the first one
+    with itself, which changed nothing). `key` names
     the columns that say which rows are the same; without it rows are the same where
     they are equal, and a changed row counts as one removed and one added.
     """
     timing = ServerTiming()
     with timing.step("find"):
         new = await views.get(user, name, to)
-        asked = Comparison.of(new.version, from_)
-        old = await views.get(user, name, asked.old)
+        old = await views.get(user, name, from_ or max(new.version - 1, 1))
         columns = column_changes(columns_of(old.shown), columns_of(new.shown))
         names = columns.keys_of(key)
     with timing.step("read"):
