@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -57,6 +57,11 @@ bench-jobs: setup
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)
+
+# Needs PostgreSQL on loopback. ROWS=10000000 for more.
+ROWS ?= 1000000
+bench-query: setup
+	$(RUN) python -m benchmarks.query --rows $(ROWS)
 
 # The plain patterns' own libraries, which Foretell does not use.
 benchmarks/plain_patterns/.venv: benchmarks/plain_patterns/requirements.txt $(UV)

@@ -26,6 +26,8 @@ from foretell.core.pagination import Cursors
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import export_routes as datasets_export_routes
+from foretell.datasets import figures_routes as datasets_figures_routes
+from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
 from foretell.extension.active import Extensions
@@ -80,6 +82,8 @@ ROUTERS = (
     features_routes.routes,
     datasets_export_routes.routes,
     connections_routes.routes,
+    datasets_figures_routes.routes,
+    datasets_query_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
 )

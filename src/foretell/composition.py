@@ -27,9 +27,11 @@ from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import outside_tasks as datasets_outside_tasks
+from foretell.datasets import querying as datasets_querying
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.discovery import found
@@ -105,6 +107,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     preload = [
         *datasets_importing.PRELOAD,
         "foretell.tabular.spool",
+        *datasets_querying.PRELOAD,
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -160,6 +163,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     parts.provide(OwnFunctionsOf(extensions.functions()))
     parts.provide(FeatureBinder(bind))
     provide_connections(parts, extensions.connectors())
+    parts.provide(SqlReaders(sandbox, parts.blobs))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 

@@ -116,6 +116,7 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         },
         "patch /api/feature-sets/{feature_set}": {"description": "changed"},
         "post /api/feature-sets/{feature_set}/compute": {"rows": []},
+        "post /api/query": {"sql": f'SELECT * FROM "{dataset}"'},  # noqa: S608
         "post /api/predict": {"model": model, "rows": [ROW]},
     }
     if operation.name in bodies:

@@ -89,6 +89,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "post /api/datasets/{name}/export": {"connection": "none", "table": "t"},
     "post /api/models/{model}/predict": {"features": [1.0]},
     "post /api/predict": {"model": MODEL, "features": [1.0]},
+    "post /api/query": {"sql": "SELECT 1", "limit": 1, "timeout_s": 5.0},
     "post /api/models/{model}/batch": {"dataset": DATASET, "output": "out"},
 }
 # What a password or code may hold is any text; that it is wrong shows later, and
@@ -368,6 +369,9 @@ SPECIAL: list[tuple[str, Any, str]] = [
     ("put /api/models/{model}/aliases/{alias}", {"version": ""}, "/version"),
     ("put /api/datasets/{name}/current", {"version": 0}, "/version"),
     ("put /api/datasets/{name}/current", {"version": 2**70}, "/version"),
+    ("post /api/query", {"sql": "DROP TABLE x"}, "/sql"),
+    ("post /api/query", {"limit": 10_001}, "/limit"),
+    ("post /api/query", {"timeout_s": 0}, "/timeout_s"),
     ("post /api/models/{model}/batch", {"output": "Bad Name"}, "/output"),
     ("post /api/models/{model}/batch", {"dataset_version": 0}, "/dataset_version"),
     ("put /api/recipes/{recipe}", {"steps": [{"step": "x"}]}, "/steps/0/step"),

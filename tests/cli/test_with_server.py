@@ -63,6 +63,34 @@ def test_a_file_becomes_a_dataset_that_can_be_looked_at(
     assert "There is no dataset" in foretell("dataset", "show", name, code=1)
 
 
+def test_a_dataset_answers_questions(foretell: Commands, tmp_path: Path) -> None:
+    name = unique("asked").replace("-", "_")
+    file = tmp_path / f"{name}.csv"
+    file.write_text("g,x\na,1\na,2\nb,3\nb\n")
+    foretell("dataset", "add", str(file))
+    assert foretell("dataset", "count", name, "--where", "x > 1").strip() == "2"
+    figures = foretell(
+        "dataset", "aggregate", name, "--by", "g", "--measures", "sum(x)"
+    )
+    assert [line.split() for line in figures.splitlines()[1:]] == [
+        ["a", "3"],
+        ["b", "3"],
+    ]
+    asked = ("dataset", "query", f"SELECT max(x) AS top FROM {name}")  # noqa: S608
+    assert foretell(*asked).split() == ["top", "3"]
+    assert json.loads(foretell(*asked, "--json"))["rows"] == [[3]]
+    assert "SELECT" in foretell("dataset", "query", "DROP TABLE x", code=1)
+    foretell("dataset", "rejects", name, "--output", "rejects.csv")
+    assert "too_few_cells" in (tmp_path / "rejects.csv").read_text()
+    file.write_text("g,x\na,1\n")
+    foretell("dataset", "add", str(file), "--mode", "replace")
+    assert "rows removed" in foretell("dataset", "diff", name)
+    foretell("dataset", "use", name, "1")
+    assert foretell("dataset", "count", name).strip() == "3"
+    foretell("dataset", "download", name, "out.xlsx")
+    assert (tmp_path / "out.xlsx").read_bytes().startswith(b"PK")
+
+
 def test_an_existing_name_is_one_line_and_exit_1(
     foretell: Commands, tmp_path: Path
 ) -> None:

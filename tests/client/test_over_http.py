@@ -64,6 +64,32 @@ def test_a_dry_run_stores_nothing(client: Client) -> None:
     assert caught.value.context["request_id"]
 
 
+def test_figures_differences_and_sql_come_as_plain_values(
+    client: Client, tmp_path: Path
+) -> None:
+    name = unique("figures")
+    client.add_dataset(name, b"g,x\na,1\na,2\nb,3\nb,4,5\n")
+    client.add_version(name, b"g,x\nc,5\n", mode="append")
+    groups = client.aggregate_rows(
+        name, by="g", measures=["count", "sum(x)"], version=1
+    )
+    assert groups == {
+        "items": [
+            {"g": "a", "count": 2, "sum(x)": 3},
+            {"g": "b", "count": 1, "sum(x)": 3},
+        ],
+        "groups": 2,
+    }
+    assert client.diff_versions(name, 1, 2)["rows"]["added"] == 1
+    assert client.read_rows(name, seek=1, limit=1)["items"] == [{"g": "c", "x": 5}]
+    answer = client.query(f'SELECT max(x) FROM "{name}"', limit=1)  # noqa: S608
+    assert (answer["rows"], answer["truncated"]) == ([[5]], False)
+    with pytest.raises(Invalid, match="SELECT"):
+        client.query("DROP VIEW x")
+    file = client.download_rejects(name, tmp_path / "rejects.csv", version=1)
+    assert "b,4,5" in file.read_text()
+
+
 def test_a_download_is_the_file(client: Client, tmp_path: Path) -> None:
     name = unique("down")
     client.add_dataset(name, b"a,b\n1,x\n")

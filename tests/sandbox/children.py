@@ -209,6 +209,15 @@ def allocate_beyond_the_net(request: Number, report: Report) -> Number:
     return Number(len(bytearray(64 << 30)))
 
 
+def map_memory(request: Number, report: Report) -> Number:
+    """Ask for memory without touching it, so that no watch sees it."""
+    try:
+        mmap.mmap(-1, request.number).close()
+    except OSError as error:
+        raise MemoryError from error
+    return request
+
+
 def parent(request: Number, report: Report) -> Number:
     return Number(os.getppid())
 

@@ -340,6 +340,22 @@ async def test_progress_without_its_class_is_a_mistake_of_the_caller(sandbox):
         await sandbox.run(f"{HERE}:double", Number(1), Number, on_progress=print)
 
 
+@linux_only
+async def test_a_tight_child_is_refused_a_large_allocation_at_once(sandbox):
+    with pytest.raises(ChildOutOfMemory):
+        await sandbox.run(
+            f"{HERE}:map_memory",
+            Number(512 << 20),
+            Number,
+            memory_bytes=256 << 20,
+            is_tight=True,
+        )
+    loose = await sandbox.run(
+        f"{HERE}:map_memory", Number(512 << 20), Number, memory_bytes=256 << 20
+    )
+    assert loose == Number(512 << 20)
+
+
 async def test_a_native_library_that_runs_out_of_memory_is_told_as_such(sandbox):
     with pytest.raises(ChildOutOfMemory):
         await sandbox.run(f"{HERE}:run_out_in_rust", Number(1), Number)

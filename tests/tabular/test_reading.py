@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foretell.errors import Invalid
-from foretell.tabular.reading import Position, SortKey, count, page
+from foretell.tabular.reading import Position, SortKey, count, page, seek
 from foretell.tabular.stored import Parts, StoredPart, UnknownColumns
 
 SCHEMA = {
@@ -128,6 +128,31 @@ def test_paging_gives_every_row_once_in_order_both_ways(
         : len(expected) - len(seen[-1])
     ]
     assert count(parts, where).count == len(expected)
+
+
+@given(
+    rows=st.lists(ROW, max_size=14),
+    keys=KEYS,
+    limit=st.integers(1, 5),
+    share=st.floats(0, 1),
+    is_filtered=st.booleans(),
+)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_seeking_leaves_its_share_of_the_rows_before_the_page(
+    store: Store, rows, keys, limit, share, is_filtered
+):
+    rows = [{**row, "i": n} for n, row in enumerate(rows)]
+    parts = store(rows, [4])
+    where = pl.col("b") if is_filtered else None
+    expected = [n for n in _in_order(rows, keys) if not is_filtered or rows[n]["b"]]
+    after = seek(parts, share, limit=limit, where=where, sort=keys)
+    found = page(parts, limit=limit, where=where, sort=keys, after=after)
+    first = max(0, min(int(share * len(expected)), len(expected) - limit))
+    assert found.frame["i"].to_list() == expected[first : first + limit]
 
 
 def test_columns_come_as_asked_for(store: Store):

@@ -1,6 +1,7 @@
 """`foretell dataset …`: import, look at and download tables."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,16 +14,20 @@ from foretell.cli.output import (
     Limit,
     collect,
     print_json,
+    print_table,
     show_list,
     show_one,
+    shown_cell,
 )
 from foretell.cli.progress import shown
 
 commands = typer.Typer(help="Named tables of immutable versions.", no_args_is_help=True)
 
+FileFormat = Literal["csv", "xlsx", "ndjson", "parquet", "arrow"]
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 Version = Annotated[int | None, typer.Option(help="Version; the current one without.")]
 Where = Annotated[str | None, typer.Option(help="Condition, as in year > 2007.")]
+Sort = Annotated[str | None, typer.Option(help="Columns, - for falling.")]
 Select = Annotated[str | None, typer.Option(help="Columns, with commas between.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 _LISTED = ("name", "version", "rows", "rejects", "bytes", "created_at")
@@ -98,9 +103,15 @@ def rows(
     name: Name,
     where: Where = None,
     select: Select = None,
-    sort: Annotated[str | None, typer.Option(help="Columns, - for falling.")] = None,
+    sort: Sort = None,
     version: Version = None,
     limit: Limit = 20,
+    after_row: Annotated[
+        int | None, typer.Option(help="Start behind this row, unsorted.")
+    ] = None,
+    seek: Annotated[
+        float | None, typer.Option(help="Start at this share of the rows, 0 to 1.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print rows."""
@@ -110,19 +121,131 @@ def rows(
             if cursor is not None:
                 return client.read_rows(name, limit=size, cursor=cursor)
             return client.read_rows(
-                name, version=version, select=select, where=where, sort=sort, limit=size
+                name,
+                version=version,
+                select=select,
+                where=where,
+                sort=sort,
+                limit=size,
+                after_row=after_row,
+                seek=seek,
             )
 
         found = list(collect(page, limit))
     show_list(found, list(found[0]) if found else (), as_json=as_json)
 
 
+@commands.command("count")
+def count(
+    name: Name, where: Where = None, version: Version = None, as_json: AsJson = False
+) -> None:
+    """Count rows."""
+    with connected() as client:
+        found = client.count_rows(name, where, version)
+    if as_json:
+        print_json(found)
+    else:
+        print(found["count"] if found["exact"] else f"at least {found['count']}")
+
+
+@commands.command("aggregate")
+def aggregate(
+    name: Name,
+    by: Annotated[str | None, typer.Option(help="Columns or expressions.")] = None,
+    measures: Annotated[str, typer.Option(help="Such as count,mean(price).")] = "count",
+    where: Where = None,
+    sort: Sort = None,
+    version: Version = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Print figures of groups of rows."""
+    with connected() as client:
+        found = client.aggregate_rows(
+            name,
+            by=by,
+            measures=measures,
+            where=where,
+            sort=sort,
+            version=version,
+            limit=limit,
+        )["items"]
+    show_list(found, list(found[0]) if found else (), as_json=as_json)
+
+
+@commands.command("query")
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from stdin.")],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 1000,
+    timeout: Annotated[float, typer.Option(help="Seconds until it is stopped.")] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL over the datasets you may see; each is a table of its name."""
+    text = sys.stdin.read() if sql == "-" else sql
+    with connected() as client:
+        found = client.query(text, limit=limit, timeout_s=timeout)
+    if as_json:
+        print_json(found)
+        return
+    names = [column["name"] for column in found["columns"]]
+    print_table(names, [[shown_cell(cell) for cell in row] for row in found["rows"]])
+    if found["truncated"]:
+        print(f"only the first {len(found['rows'])} rows", file=sys.stderr)
+
+
+@commands.command("diff")
+def diff(
+    name: Name,
+    old: Annotated[
+        int | None, typer.Option("--from", help="Version; the one before without.")
+    ] = None,
+    new: Annotated[
+        int | None, typer.Option("--to", help="Version; the current one without.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Columns that say which rows are the same.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what changed between two versions."""
+    with connected() as client:
+        found = client.diff_versions(name, old, new, key=key)
+    if as_json:
+        print_json(found)
+        return
+    counts = {f"rows {kind}": number for kind, number in found["rows"].items()}
+    columns = {
+        f"columns {kind}": [column["name"] for column in listed]
+        for kind, listed in found["columns"].items()
+    }
+    show_one({**counts, **columns}, as_json=False)
+
+
+@commands.command("use")
+def use(
+    name: Name, version: Annotated[int, typer.Argument(help="Version to serve.")]
+) -> None:
+    """Serve an older version by default, until the next one."""
+    with connected() as client:
+        client.set_current_version(name, version)
+    print(f"{name} serves version {version}")
+
+
 @commands.command("rejects")
 def rejects(
-    name: Name, version: Version = None, limit: Limit = 100, as_json: AsJson = False
+    name: Name,
+    version: Version = None,
+    limit: Limit = 100,
+    output: Annotated[
+        Path | None, typer.Option(help="Save all as CSV here.", dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the source rows that could not become rows, with their lines."""
     with connected() as client:
+        if output is not None:
+            print(client.download_rejects(name, output, version=version))
+            return
         items = collect(
             lambda n, cursor: client.list_rejects(name, version, n, cursor), limit
         )
@@ -130,10 +253,12 @@ def rejects(
 
 
 @commands.command("profile")
-def profile(name: Name, version: Version = None, as_json: AsJson = False) -> None:
+def profile(
+    name: Name, where: Where = None, version: Version = None, as_json: AsJson = False
+) -> None:
     """Print figures of each column."""
     with connected() as client:
-        found = client.read_profile(name, version)
+        found = client.read_profile(name, version, where)
     columns = ("name", "type", "nulls", "distinct", "min", "max", "mean", "std")
     if as_json:
         print_json(found)
@@ -146,7 +271,7 @@ def download(
     name: Name,
     file: Annotated[Path, typer.Argument(help="File to write.", dir_okay=False)],
     format: Annotated[
-        Literal["csv", "ndjson", "parquet", "arrow"] | None,
+        FileFormat | None,
         typer.Option(help="Taken from the file's name without."),
     ] = None,
     version: Version = None,
@@ -191,16 +316,17 @@ def _slug(file: Path) -> str:
     return slug_of(file.name)
 
 
-def _format_of(file: Path) -> Literal["csv", "ndjson", "parquet", "arrow"]:
-    endings: dict[str, Literal["csv", "ndjson", "parquet", "arrow"]] = {
+def _format_of(file: Path) -> FileFormat:
+    endings: dict[str, FileFormat] = {
         ".csv": "csv",
+        ".xlsx": "xlsx",
         ".ndjson": "ndjson",
         ".jsonl": "ndjson",
         ".parquet": "parquet",
         ".arrow": "arrow",
     }
     if file.suffix not in endings:
-        raise typer.BadParameter("name a file that ends in .csv, .ndjson, .parquet")
+        raise typer.BadParameter(f"name a file that ends in {', '.join(endings)}")
     return endings[file.suffix]
 
 

@@ -25,7 +25,7 @@ def show_list(
         print("none")
         return
     print_table(
-        columns, [[_cell(item.get(name)) for name in columns] for item in found]
+        columns, [[shown_cell(item.get(name)) for name in columns] for item in found]
     )
 
 
@@ -36,7 +36,7 @@ def show_one(item: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, item), default=0)
     for name, value in item.items():
-        print(f"{name:<{width}}  {_cell(value)}")
+        print(f"{name:<{width}}  {shown_cell(value)}")
 
 
 def print_json(value: Any) -> None:
@@ -76,7 +76,8 @@ def collect(
             return
 
 
-def _cell(value: Any) -> str:
+def shown_cell(value: Any) -> str:
+    """Return a value as a person reads it in a table."""
     if value is None:
         return ""
     if isinstance(value, bool):

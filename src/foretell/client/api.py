@@ -39,8 +39,12 @@ class Api:
     add_version = datasets.add_version
     read_rows = datasets.read_rows
     count_rows = datasets.count_rows
+    aggregate_rows = datasets.aggregate_rows
     read_profile = datasets.read_profile
+    diff_versions = datasets.diff_versions
+    query = datasets.query
     list_rejects = datasets.list_rejects
+    download_rejects = datasets.download_rejects
     download_dataset = datasets.download_dataset
     read_arrow = datasets.read_arrow
 

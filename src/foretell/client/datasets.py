@@ -9,7 +9,16 @@ from foretell.client import frames
 from foretell.client.calls import Call, Content, as_json, get, nothing, path, post
 from foretell.client.jobs import OnEvent, succeeded
 from foretell.client.operations import Procedure, Save, call, several
-from foretell.client.shapes import Count, Dataset, DryRun, Job, Page, Reject
+from foretell.client.shapes import (
+    Count,
+    Dataset,
+    DryRun,
+    Groups,
+    Job,
+    Page,
+    QueryAnswer,
+    Reject,
+)
 
 Options = Mapping[str, Any]
 Source = frames.Source
@@ -149,8 +158,16 @@ def read_rows(
     limit: int = 100,
     cursor: str | None = None,
     after_row: int | None = None,
+    seek: float | None = None,
+    max_cell: int | None = None,
 ) -> Call[Page[dict[str, Any]]]:
-    """One page of rows; `where` is an expression, `sort` columns with `-` for down."""
+    """One page of rows; `where` is an expression, `sort` columns with `-` for down.
+
+    Args:
+        after_row: Start behind this row of an unsorted, unfiltered version.
+        seek: Start where this share (0 to 1) of the rows stands before the page.
+        max_cell: Cut texts longer than so many characters.
+    """
     return get(
         path("datasets", name, "rows"),
         as_json(Page[dict[str, Any]]),
@@ -161,6 +178,8 @@ def read_rows(
         limit=limit,
         cursor=cursor,
         after_row=after_row,
+        seek=seek,
+        max_cell=max_cell,
     )
 
 
@@ -171,6 +190,66 @@ def count_rows(
     """How many rows a condition holds for."""
     where_ = path("datasets", name, "count")
     return get(where_, as_json(Count), where=where, version=version)
+
+
+@call
+def aggregate_rows(
+    name: str,
+    *,
+    by: Sequence[str] | str | None = None,
+    measures: Sequence[str] | str = "count",
+    version: int | None = None,
+    where: str | None = None,
+    sort: Sequence[str] | str | None = None,
+    limit: int = 100,
+) -> Call[Groups]:
+    """Figures of groups of rows.
+
+    Args:
+        by: Columns or expressions: `year(joined)`. None makes one group.
+        measures: `count`, `mean(price)`, `quantile(price, 0.9)`, …
+        sort: Members of the answer, `-` for down.
+    """
+    return get(
+        path("datasets", name, "aggregate"),
+        as_json(Groups),
+        by=by,
+        measures=measures,
+        version=version,
+        where=where,
+        sort=sort,
+        limit=limit,
+    )
+
+
+@call
+def diff_versions(
+    name: str,
+    old: int | None = None,
+    new: int | None = None,
+    *,
+    key: Sequence[str] | str | None = None,
+    limit: int = 100,
+) -> Call[dict[str, Any]]:
+    """What changed between two versions; by default in the current one.
+
+    Args:
+        key: Columns that say which rows are the same.
+        limit: Most rows to show of each kind of change.
+    """
+    params = {"from": old, "to": new, "key": key, "limit": limit}
+    where = path("datasets", name, "diff")
+    return get(where, as_json(dict[str, Any]), **params)
+
+
+@call
+def query(
+    sql: str, *, limit: int | None = None, timeout_s: float | None = None
+) -> Call[QueryAnswer]:
+    """The rows of one SELECT over the datasets you may see; each is a table."""
+    sent = {"sql": sql, "limit": limit, "timeout_s": timeout_s}
+    body = {name: value for name, value in sent.items() if value is not None}
+    return Call("POST", path("query"), as_json(QueryAnswer), json=body, is_safe=True)
 
 
 @call
@@ -193,11 +272,21 @@ def list_rejects(
 
 
 @several
+def download_rejects(
+    name: str, file: Path, *, version: int | None = None
+) -> Procedure[Path]:
+    """Save the source rows that were kept aside as CSV."""
+    address = path("datasets", name, "rejects", "download")
+    yield Save(get(address, nothing, version=version), file)
+    return file
+
+
+@several
 def download_dataset(
     name: str,
     file: Path,
     *,
-    format: Literal["csv", "ndjson", "parquet", "arrow"] = "csv",
+    format: Literal["csv", "xlsx", "ndjson", "parquet", "arrow"] = "csv",
     version: int | None = None,
     select: Sequence[str] | str | None = None,
     where: str | None = None,

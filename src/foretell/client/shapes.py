@@ -74,6 +74,25 @@ class Count(TypedDict):
     exact: bool
 
 
+class Groups(TypedDict):
+    """Groups with their figures; `groups` is how many there are in all."""
+
+    items: list[dict[str, Any]]
+    groups: int
+
+
+class QueryColumn(TypedDict):
+    name: str
+    type: str
+
+
+class QueryAnswer(TypedDict):
+    columns: list[QueryColumn]
+    rows: list[list[Any]]
+    truncated: bool
+    elapsed_ms: float
+
+
 class Reject(TypedDict):
     line: int
     record: int

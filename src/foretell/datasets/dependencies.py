@@ -11,7 +11,9 @@ from foretell.datasets.composing import datasets_parts
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.imports import RequestDatasets
 from foretell.datasets.outside import OutsideDatasets
+from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
+from foretell.datasets.views import Views
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import MAX_VERSION
 from foretell.jobs.dependencies import Announce, Jobs
@@ -49,8 +51,20 @@ async def get_reader(state: State) -> DatasetReader:
 
 
 Outside = Annotated[OutsideDatasets, Depends(get_outside)]
+
+
+async def get_views(state: State) -> Views:
+    return Views(state)
+
+
+async def get_sql_readers(state: State) -> SqlReaders:
+    return state.port(SqlReaders)
+
+
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
+DatasetViews = Annotated[Views, Depends(get_views)]
+Readers = Annotated[SqlReaders, Depends(get_sql_readers)]
 Version = Annotated[
     int | None,
     Query(

@@ -6,6 +6,7 @@ from foretell.errors import (
     Gone,
     Invalid,
     NotFound,
+    Unavailable,
 )
 
 
@@ -129,4 +130,27 @@ class NotIncremental(Conflict):
             f"column {column!r}, so it is not known what is new. Import it once with "
             "mode=replace and the same `incremental`.",
             dataset=name,
+        )
+
+
+class ReadersBusy(Unavailable):
+    """Statements of others hold every reader."""
+
+    slug = "readers-busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Other statements are running; try again.", retry_after_seconds=5
+        )
+
+
+class TooManyNames(Invalid):
+    """A statement is so full of words that they cannot all be looked up."""
+
+    slug = "too-many-names"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The statement uses more than {limit} different names.",
+            errors=[FieldError("/sql", "uses too many names", "too_many_names")],
         )

@@ -13,7 +13,7 @@ from foretell.core.columns import Column
 from foretell.expressions.typed import TypedNode
 
 RowFormat = Literal["json", "ndjson", "csv", "arrow"]
-FileFormat = Literal["csv", "ndjson", "parquet", "arrow"]
+FileFormat = Literal["csv", "xlsx", "ndjson", "parquet", "arrow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,61 @@ class RowsQuery:
     sort: Sequence[SortKey] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """What rows are grouped by, under its name in the answer."""
+
+    label: str
+    value: TypedNode
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of each group.
+
+    Attributes:
+        function: A name in `aggregation.MEASURES`.
+        argument: What it is taken of; `None` counts rows.
+        share: Of a quantile, 0 to 1.
+    """
+
+    label: str
+    function: str
+    argument: TypedNode | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Groups and their figures.
+
+    Attributes:
+        keys: None at all makes one group of every row.
+        sort: By labels; the keys break ties, and decide where nothing is said.
+    """
+
+    keys: Sequence[GroupKey]
+    measures: Sequence[Measure]
+    where: TypedNode | None = None
+    sort: Sequence[SortKey] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The first groups as a JSON array of objects, and how many there are in all."""
+
+    body: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows; not `is_exact` where time ran out and there may be more."""
+
+    count: int
+    is_exact: bool
+
+
 Derived = Mapping[str, TypedNode]
 """Columns that are computed while reading, by name; they hide stored ones."""
 
@@ -99,10 +154,39 @@ class TableEngine(Protocol):
         """Where an unsorted, unfiltered page that skips `row` rows starts."""
         ...
 
+    def seek(
+        self, table: Table, query: RowsQuery, share: float, *, limit: int
+    ) -> Position | None:
+        """Where a page starts that has `share` (0 to 1) of the rows before it.
+
+        The last page that is full is as far as it goes.
+        """
+        ...
+
     def count(
-        self, table: Table, where: TypedNode | None, derived: Derived | None = None
-    ) -> int:
+        self,
+        table: Table,
+        where: TypedNode | None,
+        derived: Derived | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Counted:
         """Rows for which `where` is true, over the derived columns too."""
+        ...
+
+    def aggregate(self, table: Table, grouping: Grouping, *, limit: int) -> Groups:
+        """The first `limit` groups with their figures."""
+        ...
+
+    def diff(
+        self, old: Table, new: Table, *, key: Sequence[str], limit: int
+    ) -> dict[str, Any]:
+        """What changed between two versions of a dataset.
+
+        Args:
+            key: Columns that say which rows are the same; without any, equal rows are.
+            limit: Most rows to show of each kind of change.
+        """
         ...
 
     def profile(

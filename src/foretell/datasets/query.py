@@ -100,6 +100,7 @@ class Sent:
     where: str | None = None
     sort: str | None = None
     after_row: int | None = None
+    seek: float | None = None
 
     def named(self) -> Mapping[str, Any]:
         return {
@@ -119,24 +120,27 @@ def request_of_cursor(cursors: Cursors, cursor: str, sent: Sent) -> RowsRequest:
     """
     state = cursors.decode(PURPOSE, cursor)
     request = RowsRequest(*state)
-    if sent.after_row is not None:
-        raise ParameterInvalid("after_row", "cannot be combined with a cursor")
+    for name in ("after_row", "seek"):
+        if getattr(sent, name) is not None:
+            raise ParameterInvalid(name, "cannot be combined with a cursor")
     for name, value in sent.named().items():
         if value is not None and value != getattr(request, name):
             raise ParameterInvalid(name, "contradicts the cursor; leave it out")
     return request
 
 
-def selected(text: str | None, columns: Sequence[str]) -> list[str]:
+def selected(
+    text: str | None, columns: Sequence[str], parameter: str = "select"
+) -> list[str]:
     """Column names of `select=a,"b c"`, all columns when it is not given."""
     if text is None:
         return list(columns)
-    names = [name for name, _ in split_names("select", text)]
+    names = [name for name, _ in split_names(parameter, text)]
     for name in names:
         if name not in columns:
-            raise ColumnUnknown("select", name, list(columns))
+            raise ColumnUnknown(parameter, name, list(columns))
     if len(set(names)) != len(names):
-        raise ParameterInvalid("select", "names a column twice")
+        raise ParameterInvalid(parameter, "names a column twice")
     return names
 
 

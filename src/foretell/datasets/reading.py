@@ -5,7 +5,7 @@ get threads of their own, so that sixteen scans do not keep a page waiting.
 """
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,11 @@ from anyio import CapacityLimiter, to_thread
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import Column, ColumnType
 from foretell.datasets.ports import (
+    Counted,
     Derived,
     FileFormat,
+    Grouping,
+    Groups,
     Part,
     Position,
     RowFormat,
@@ -94,6 +97,17 @@ class DatasetReader:
     async def start_at(self, row: int) -> Position | None:
         return await self._call(lambda engine: engine.start_at(row), is_heavy=False)
 
+    async def seek(
+        self, version: DatasetVersion, query: RowsQuery, share: float, *, limit: int
+    ) -> Position | None:
+        """Where a page starts that has `share` of the rows before it."""
+        is_heavy = bool(query.where or query.sort)
+        async with self._table(version) as table:
+            return await self._call(
+                lambda engine: engine.seek(table, query, share, limit=limit),
+                is_heavy=is_heavy,
+            )
+
     async def count(
         self,
         version: DatasetVersion,
@@ -101,11 +115,48 @@ class DatasetReader:
         derived: Derived | None = None,
     ) -> int:
         """Rows for which `where` is true; all rows without reading any."""
+        return (await self.count_within(version, where, derived)).count
+
+    async def count_within(
+        self,
+        version: DatasetVersion,
+        where: TypedNode | None,
+        derived: Derived | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Counted:
+        """The same, given up after some seconds with what was found until then."""
         if where is None:
-            return version.rows
+            return Counted(version.rows, is_exact=True)
         async with self._table(version) as table:
             return await self._call(
-                lambda engine: engine.count(table, where, derived), is_heavy=True
+                lambda engine: engine.count(table, where, derived, seconds=seconds),
+                is_heavy=True,
+            )
+
+    async def aggregate(
+        self, version: DatasetVersion, grouping: Grouping, *, limit: int
+    ) -> Groups:
+        """Figures of groups of rows."""
+        async with self._table(version) as table:
+            return await self._call(
+                lambda engine: engine.aggregate(table, grouping, limit=limit),
+                is_heavy=True,
+            )
+
+    async def diff(
+        self,
+        old: DatasetVersion,
+        new: DatasetVersion,
+        *,
+        key: Sequence[str],
+        limit: int,
+    ) -> dict[str, Any]:
+        """Rows that changed between two versions."""
+        async with self._table(old) as before, self._table(new) as after:
+            return await self._call(
+                lambda engine: engine.diff(before, after, key=key, limit=limit),
+                is_heavy=True,
             )
 
     async def profile(

@@ -1,8 +1,7 @@
-"""HTTP routes that read rows: pages, counts, profile, rejects, downloads."""
+"""HTTP routes that read rows: pages, rejects, downloads."""
 
-import urllib.parse
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -10,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Scope
 from foretell.datasets.dependencies import (
-    Datasets,
+    DatasetViews,
     Reader,
     RowLimit,
     Select,
@@ -19,13 +18,22 @@ from foretell.datasets.dependencies import (
     Where,
 )
 from foretell.datasets.errors import ParameterInvalid
-from foretell.datasets.ports import FileFormat, RowFormat, RowsPage
+from foretell.datasets.ports import (
+    FileFormat,
+    Position,
+    RowFormat,
+    RowsPage,
+    RowsQuery,
+)
 from foretell.datasets.query import RowsRequest, Sent, request_of_cursor
-from foretell.datasets.reading import columns_of
-from foretell.datasets.schemas import CountRead, ProfileRead, RejectsRead, RowsRead
-from foretell.datasets.service import DatasetsService, DatasetView
+from foretell.datasets.reading import DatasetReader, columns_of
+from foretell.datasets.schemas import RejectsRead, RowsRead
+from foretell.datasets.service import DatasetView
+from foretell.datasets.views import Views
 from foretell.http.dependencies import CurrentUser, Cursor, State
+from foretell.http.listing import page_base
 from foretell.http.routing import requires, router
+from foretell.http.timing import ServerTiming
 
 routes = router("/api/datasets", tags=["datasets"])
 READ = requires(Scope.DATASETS_READ)
@@ -36,6 +44,7 @@ _MEDIA_TYPES: dict[RowFormat | FileFormat, str] = {
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.stream",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _ACCEPTED: dict[str, RowFormat] = {
     "application/json": "json",
@@ -51,10 +60,21 @@ _FORMATS: dict[int | str, dict[str, Any]] = {
         "content": {
             media_type: {"schema": {"type": "string", "format": "binary"}}
             for name, media_type in _MEDIA_TYPES.items()
-            if name not in ("json", "parquet")
+            if name not in ("json", "parquet", "xlsx")
         }
     }
 }
+
+
+AfterRow = Annotated[
+    int | None, Query(ge=0, le=2**62, description="Start behind this row.")
+]
+Seek = Annotated[
+    float | None, Query(ge=0, le=1, description="Start at this share of the rows.")
+]
+MaxCell = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="Cut longer texts.")
+]
 
 
 @routes.get(
@@ -65,7 +85,7 @@ async def read_rows(
     name: str,
     user: CurrentUser,
     state: State,
-    datasets: Datasets,
+    views: DatasetViews,
     reader: Reader,
     version: Version = None,
     select: Select = None,
@@ -73,61 +93,37 @@ async def read_rows(
     sort: Sort = None,
     limit: RowLimit = 100,
     cursor: Cursor = None,
-    after_row: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-    max_cell: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+    after_row: AfterRow = None,
+    seek: Seek = None,
+    max_cell: MaxCell = None,
 ) -> Response:
     """Read one page of rows, by `Accept` as JSON, NDJSON, CSV or Arrow.
 
     `next` and `prev` are cursors; for the formats without an envelope they stand in
-    the `Link` header. `max_cell` cuts longer texts. `after_row=n` starts at row n+1 of an unsorted, unfiltered
-    version.
+    the `Link` header. `max_cell` cuts longer texts. `after_row=n` starts at row n+1 of
+    an unsorted, unfiltered version; `seek` starts where that share of the rows, in
+    their order, stands before the page, and goes no further than the last page.
     """
-    sent = Sent(version, select, where, sort, after_row)
-    view, wanted = await _wanted(state.cursors, datasets, user, name, sent, cursor)
-    position = wanted.position
-    if after_row is not None:
-        if where or sort:
-            raise ParameterInvalid(
-                "after_row", "needs the file's own order: no where, no sort"
-            )
-        position = await reader.start_at(after_row)
-    row_format = _negotiated(request.headers.get("accept", ""))
-    page = await reader.page(
-        view.shown,
-        wanted.query(columns_of(view.shown), reader.functions),
-        limit=limit,
-        position=position,
-        row_format=row_format,
-        max_cell=max_cell,
-    )
+    timing = ServerTiming()
+    with timing.step("find"):
+        sent = Sent(version, select, where, sort, after_row, seek)
+        view, wanted = await _wanted(state.cursors, views, user, name, sent, cursor)
+        query = wanted.query(columns_of(view.shown), reader.functions)
+    with timing.step("read"):
+        position = await _start(reader, view, query, sent, limit)
+        row_format = _negotiated(request.headers.get("accept", ""))
+        page = await reader.page(
+            view.shown,
+            query,
+            limit=limit,
+            position=position or wanted.position,
+            row_format=row_format,
+            max_cell=max_cell,
+        )
     ends = tuple(wanted.cursor(state.cursors, p) for p in (page.next, page.previous))
-    return _rows_response(request, page, row_format, *ends)
-
-
-@routes.get("/{name}/count", response_model=CountRead, dependencies=[READ])
-async def count_rows(
-    name: str,
-    user: CurrentUser,
-    datasets: Datasets,
-    version: Version = None,
-    where: Where = None,
-) -> CountRead:
-    """Count the rows for which a condition is true."""
-    found = await datasets.count(user, name, version=version, where=where)
-    return CountRead(count=found, exact=True)
-
-
-@routes.get("/{name}/profile", response_model=ProfileRead, dependencies=[READ])
-async def read_profile(
-    name: str,
-    user: CurrentUser,
-    datasets: Datasets,
-    version: Version = None,
-    where: Where = None,
-) -> ProfileRead:
-    """Describe each column: nulls, distinct values, quantiles, histogram."""
-    found = await datasets.profile(user, name, version=version, where=where)
-    return ProfileRead(**found)
+    response = _rows_response(request, page, row_format, *ends)
+    response.headers.update(timing.header)
+    return response
 
 
 @routes.get("/{name}/rejects", response_model=RejectsRead, dependencies=[READ])
@@ -135,14 +131,14 @@ async def read_rejects(
     name: str,
     user: CurrentUser,
     state: State,
-    datasets: Datasets,
+    views: DatasetViews,
     reader: Reader,
     version: Version = None,
     limit: RowLimit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """Read the rows that were kept aside, each with its line of the source file."""
-    view = await datasets.get(user, name, version)
+    view = await views.get(user, name, version)
     purpose = f"rejects:{view.shown.id}"
     after = state.cursors.decode(purpose, cursor) if cursor else 0
     body, more = await reader.rejects(view.shown, after=after, limit=limit)
@@ -162,12 +158,12 @@ async def read_rejects(
 async def download_rejects(
     name: str,
     user: CurrentUser,
-    datasets: Datasets,
+    views: DatasetViews,
     reader: Reader,
     version: Version = None,
 ) -> StreamingResponse:
     """Download the rows that were kept aside as CSV."""
-    view = await datasets.get(user, name, version)
+    view = await views.get(user, name, version)
     file_name = f"{name}-v{view.version}-rejects.csv"
     return _download(reader.rejects_file(view.shown), "csv", file_name)
 
@@ -189,37 +185,54 @@ async def download_rejects(
 async def download_dataset(
     name: str,
     user: CurrentUser,
-    datasets: Datasets,
+    views: DatasetViews,
     reader: Reader,
     version: Version = None,
-    format: Literal["csv", "ndjson", "parquet", "arrow"] = "csv",
+    format: FileFormat = "csv",
     select: Select = None,
     where: Where = None,
 ) -> StreamingResponse:
     """Download rows as a file, streamed."""
-    view = await datasets.get(user, name, version)
+    view = await views.get(user, name, version)
     wanted = RowsRequest(view.dataset.id, view.version, select, where)
     query = wanted.query(columns_of(view.shown), reader.functions)
     chunks = reader.download(view.shown, query, format)
     return _download(chunks, format, f"{name}-v{view.version}.{format}")
 
 
+async def _start(
+    reader: DatasetReader, view: DatasetView, query: RowsQuery, sent: Sent, limit: int
+) -> Position | None:
+    """Where the page starts that `after_row` or `seek` asks for."""
+    if sent.after_row is not None and sent.seek is not None:
+        raise ParameterInvalid("seek", "cannot be combined with after_row")
+    if sent.seek is not None:
+        return await reader.seek(view.shown, query, sent.seek, limit=limit)
+    if sent.after_row is None:
+        return None
+    if query.where or query.sort:
+        raise ParameterInvalid(
+            "after_row", "needs the file's own order: no where, no sort"
+        )
+    return await reader.start_at(sent.after_row)
+
+
 async def _wanted(
     cursors: Cursors,
-    datasets: DatasetsService,
+    views: Views,
     user: Principal,
     name: str,
     sent: Sent,
     cursor: str | None,
 ) -> tuple[DatasetView, RowsRequest]:
     if cursor is None:
-        view = await datasets.get(user, name, sent.version)
+        view = await views.get(user, name, sent.version)
         wanted = RowsRequest(
             view.dataset.id, view.version, sent.select, sent.where, sent.sort
         )
         return view, wanted
     wanted = request_of_cursor(cursors, cursor, sent)
-    view = await datasets.get_for_cursor(user, name, wanted.dataset_id, wanted.version)
+    view = await views.get_for_cursor(user, name, wanted.dataset_id, wanted.version)
     return view, wanted
 
 
@@ -274,13 +287,9 @@ def _rows_response(
 
 
 def _link(request: Request, cursor: str) -> str:
-    parameters = {"cursor": cursor}
-    if "limit" in request.query_params:
-        parameters["limit"] = request.query_params["limit"]
-    root = request.scope.get("root_path", "")
-    path = request.scope["path"]
-    full = path if path.startswith(root) else root + path
-    return f"{urllib.parse.quote(full)}?{urllib.parse.urlencode(parameters)}"
+    free = {n: request.query_params.get(n) for n in ("limit", "max_cell")}
+    kept = {name: value for name, value in free.items() if value is not None}
+    return page_base(request.scope, kept) + cursor
 
 
 def _quoted(cursor: str | None) -> bytes:

@@ -1,12 +1,13 @@
 """Bodies of the dataset routes."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from foretell.core.columns import ColumnType
-from foretell.http.schemas import Body, Reading, Text, VersionNumber
+from foretell.core.pagination import MAX_ROWS
+from foretell.http.schemas import Body, Reading, Storable, Text, VersionNumber
 
 
 class ColumnRead(Reading):
@@ -107,8 +108,98 @@ class RejectsRead(Reading):
     next: str | None = None
 
 
+class Correlations(Reading):
+    """Pearson's coefficients between the number columns (the first 20)."""
+
+    columns: list[str]
+    values: list[list[float | None]]
+
+
 class ProfileRead(Reading):
     dataset: str
     version: int
     rows: int
     columns: list[dict[str, Any]]
+    correlations: Correlations
+
+
+class AggregateRead(Reading):
+    """Groups with their figures, and how many groups there are in all."""
+
+    items: list[dict[str, Any]] = Field(
+        examples=[[{"y": 1, "count": 10, "mean(x)": 2.5}]]
+    )
+    groups: int
+
+
+class ColumnNamed(Reading):
+    name: str
+    type: ColumnType
+
+
+class ColumnRetyped(Reading):
+    name: str
+    from_: ColumnType = Field(alias="from")
+    to: ColumnType
+
+
+class ColumnsDiff(Reading):
+    added: list[ColumnNamed]
+    removed: list[ColumnNamed]
+    changed: list[ColumnRetyped]
+
+
+class RowsDiff(Reading):
+    """Numbers of rows; `from` and `to` are those of the versions."""
+
+    from_: int = Field(alias="from")
+    to: int
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+
+
+class RowChange(Reading):
+    """A row that both versions have under one key, with the cells that differ."""
+
+    key: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class DiffRead(Reading):
+    """What changed between two versions, with some of the rows."""
+
+    dataset: str
+    from_: int = Field(alias="from")
+    to: int
+    columns: ColumnsDiff
+    rows: RowsDiff
+    added: list[dict[str, Any]]
+    removed: list[dict[str, Any]]
+    changed: list[RowChange]
+
+
+class QuerySend(Body):
+    """One SELECT; a dataset is a table of its name, `"sales@3"` is version 3 of it."""
+
+    sql: Annotated[Storable, Field(min_length=1, max_length=20_000)] = Field(
+        examples=["SELECT species, count(*) AS n FROM penguins GROUP BY species"]
+    )
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS)] = 1_000
+    timeout_s: Annotated[float, Field(strict=True, gt=0, le=60)] = 10.0
+
+
+class QueryColumnRead(Reading):
+    name: str
+    type: ColumnType
+
+
+class QueryRead(Reading):
+    """Rows of a statement, in its order; `truncated` says that there were more."""
+
+    columns: list[QueryColumnRead]
+    rows: list[list[Any]]
+    truncated: bool
+    elapsed_ms: float

@@ -243,6 +243,28 @@ class DatasetsService:
             raise DatasetVersionNotFound(name, number or 0)
         return DatasetView(dataset, shown)
 
+    async def find_named(
+        self, principal: Principal, wanted: Mapping[str, tuple[str, int | None]]
+    ) -> dict[str, DatasetVersion]:
+        """The versions among `wanted` that the caller may read.
+
+        Args:
+            wanted: By any key a dataset's name and a version, the current one for
+                `None`. What is not there, or not for the caller, is left out.
+        """
+        names = sorted({name for name, _ in wanted.values()})
+        may_read = [n for n in names if principal.may(Scope.DATASETS_READ, n)]
+        listed = await self._store.list_named(principal, may_read)
+        datasets = {dataset.name: dataset for dataset in listed}
+        found = {}
+        for key, (name, number) in wanted.items():
+            if name in datasets:
+                chosen = number or datasets[name].current or 0
+                version = await self._store.find_version(datasets[name].id, chosen)
+                if version is not None:
+                    found[key] = version
+        return found
+
     async def get_for_cursor(
         self, principal: Principal, name: str, dataset_id: str, version: int
     ) -> DatasetView:

@@ -29,6 +29,17 @@ class DatasetStore:
         )
         return (await self.session.scalars(statement)).one_or_none()
 
+    async def list_named(
+        self, principal: Principal, names: Sequence[str]
+    ) -> Sequence[Dataset]:
+        """The published datasets of those names that the caller may see."""
+        statement = select(Dataset).where(
+            Dataset.name.in_(names),
+            Dataset.current.is_not(None),
+            visible_to(Dataset, principal),
+        )
+        return list(await self.session.scalars(statement))
+
     async def find_any(self, name: str) -> Dataset | None:
         """The dataset of that name, whoever owns it, published or not."""
         statement = select(Dataset).where(Dataset.name == name)

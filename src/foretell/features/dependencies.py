@@ -10,7 +10,7 @@ from foretell.features.service import FeatureSetsService
 from foretell.http.dependencies import Session, State
 
 
-def get_feature_sets(
+async def get_feature_sets(
     state: State, session: Session, auth: AuthServices
 ) -> FeatureSetsService:
     """The feature sets service in the request's unit of work."""

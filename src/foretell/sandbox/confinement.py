@@ -118,13 +118,19 @@ def _limit(confinement: Confinement) -> None:
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if sys.platform == "linux":  # elsewhere the kernel ignores or refuses it
-        room = 2 * confinement.memory_bytes + 2 * _GIB
-        _lower(resource.RLIMIT_AS, max(_ADDRESS_SPACE_FLOOR_BYTES, room))
+        _lower(resource.RLIMIT_AS, _address_space_bytes(confinement))
     if confinement.cpu_seconds is not None:
         # The second beyond is for a child that ignores SIGXCPU.
         _lower(resource.RLIMIT_CPU, confinement.cpu_seconds, spare=1)
     if confinement.file_bytes is not None:
         _lower(resource.RLIMIT_FSIZE, confinement.file_bytes)
+
+
+def _address_space_bytes(confinement: Confinement) -> int:
+    if confinement.is_tight:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return pages * resource.getpagesize() + confinement.memory_bytes
+    return max(_ADDRESS_SPACE_FLOOR_BYTES, 2 * confinement.memory_bytes + 2 * _GIB)
 
 
 def _lower(limit: int, value: int, spare: int = 0) -> None:

@@ -15,6 +15,8 @@ class Confinement(msgspec.Struct, frozen=True):
         write: Files and folders that may be changed; the first folder becomes the
             working and temporary folder.
         memory_bytes: What the parent watches; here it only widens the net.
+        is_tight: Let `memory_bytes` bind at once, for every single allocation: a
+            child that maps more beyond what it starts with is refused the memory.
         cpu_seconds: Processor time of all threads together, None without limit.
         file_bytes: Largest file it may write, None without limit.
         niceness: How far it stands back for others, 0 to 19.
@@ -24,6 +26,7 @@ class Confinement(msgspec.Struct, frozen=True):
     read: list[str]
     write: list[str]
     memory_bytes: int
+    is_tight: bool = False
     cpu_seconds: int | None = None
     file_bytes: int | None = None
     niceness: int = 0

@@ -116,6 +116,7 @@ class Sandbox:
         read: Sequence[StrPath] = (),
         write: Sequence[StrPath] = (),
         memory_bytes: int = 2 * _GIB,
+        is_tight: bool = False,
         cpu_seconds: int | None = None,
         timeout_seconds: float = 300.0,
         file_bytes: int | None = None,
@@ -134,6 +135,7 @@ class Sandbox:
             write: Files and folders it may change, none of which should hold links.
                 The first folder becomes its working and temporary folder.
             memory_bytes: Memory of its own above which it is killed.
+            is_tight: Also refuse it, at once, an allocation beyond that.
             cpu_seconds: Processor time of all its threads, None without limit.
             timeout_seconds: Time by the clock, imports in the child included.
             file_bytes: Largest file it may write, None without limit.
@@ -147,6 +149,7 @@ class Sandbox:
             raise TypeError("on_progress and progress_type go together.")
         confinement = msgspec.structs.replace(
             self._confinement(read, write, memory_bytes),
+            is_tight=is_tight,
             cpu_seconds=cpu_seconds,
             file_bytes=file_bytes,
             niceness=_NICENESS,

@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 
 from foretell.errors import Invalid
 from foretell.tabular.row_bytes import arrow_table, csv_rows, ndjson_rows
+from foretell.tabular.sinks import Sink
+from foretell.tabular.spreadsheets import workbook
 from foretell.tabular.stored import Parts, batches, checked_columns
 
-DOWNLOAD_FORMATS = ("csv", "ndjson", "parquet", "arrow")
+DOWNLOAD_FORMATS = ("csv", "xlsx", "ndjson", "parquet", "arrow")
 
 
 def download(
@@ -23,7 +25,8 @@ def download(
     """Yield the version's rows as chunks of a file.
 
     Args:
-        form: `csv` (formula-safe), `ndjson`, `parquet` or `arrow` (IPC stream).
+        form: `csv` or `xlsx` (both formula-safe), `ndjson`, `parquet` or `arrow` (IPC
+            stream).
         columns: Names in the wanted order; all by default.
         where: Boolean expression over the version's columns.
 
@@ -37,6 +40,8 @@ def download(
     frames = batches(parts, names, where)
     if form == "csv":
         return _csv(frames)
+    if form == "xlsx":
+        return workbook(frames)
     if form == "ndjson":
         return (chunk for frame in frames if (chunk := ndjson_rows(frame)))
     return _arrow(frames) if form == "arrow" else _parquet(frames)
@@ -50,47 +55,8 @@ def _csv(frames: Iterator[pl.DataFrame]) -> Iterator[bytes]:
         is_first = False
 
 
-class _Sink:
-    """A file to write to whose bytes are taken away chunk by chunk."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def write(self, data: bytes) -> int:
-        self._chunks.append(bytes(data))
-        self._size += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._size
-
-    def flush(self) -> None:
-        """Nothing waits here."""
-
-    def close(self) -> None:
-        self.closed = True
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def take(self) -> bytes:
-        """Return what was written since the last call."""
-        taken = b"".join(self._chunks)
-        self._chunks.clear()
-        return taken
-
-
 def _arrow(frames: Iterator[pl.DataFrame]) -> Iterator[bytes]:
-    sink = _Sink()
+    sink = Sink()
     writer = None
     for frame in frames:
         table = arrow_table(frame)
@@ -106,7 +72,7 @@ def _arrow(frames: Iterator[pl.DataFrame]) -> Iterator[bytes]:
 
 
 def _parquet(frames: Iterator[pl.DataFrame]) -> Iterator[bytes]:
-    sink = _Sink()
+    sink = Sink()
     writer = None
     for frame in frames:
         table = arrow_table(frame)

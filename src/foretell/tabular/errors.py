@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from foretell.errors import Invalid, TooLarge, UnsupportedFormat
+from foretell.errors import FieldError, Invalid, TooLarge, UnsupportedFormat
 
 
 class EmptyFile(Invalid):
@@ -128,3 +128,79 @@ class BadOption(Invalid):
     """An import option that cannot be followed."""
 
     slug = "import-option"
+
+
+class SqlInvalid(Invalid):
+    """The engine does not take the SQL; its message says where."""
+
+    slug = "sql-invalid"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"The SQL cannot be run: {message}",
+            errors=[FieldError("/sql", message[:500], "sql_invalid")],
+        )
+
+
+class SqlRefused(Invalid):
+    """The statement is SQL, but not of the part that may be used."""
+
+    slug = "sql-refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason} One SELECT over your datasets is what runs here.",
+            errors=[FieldError("/sql", reason, "sql_refused")],
+        )
+
+
+class SqlTableUnknown(Invalid):
+    """The statement names a table that is no dataset the caller may see."""
+
+    slug = "sql-table-unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no dataset {name!r} that you may read.",
+            errors=[FieldError("/sql", "names no dataset", "sql_table_unknown")],
+            table=name,
+        )
+
+
+class SqlTooLarge(Invalid):
+    """The statement needs more memory than one statement gets."""
+
+    slug = "sql-too-large"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The statement needs more memory than one statement gets; filter or "
+            "group earlier, or select fewer columns.",
+            errors=[FieldError("/sql", "needs too much memory", "sql_too_large")],
+        )
+
+
+class SqlTimedOut(Invalid):
+    """The statement was stopped at its time limit."""
+
+    slug = "sql-timed-out"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The statement was stopped after {seconds:g} s, its time limit.",
+            errors=[FieldError("/sql", "takes too long", "sql_timed_out")],
+            timeout_s=seconds,
+        )
+
+
+class KeyNotUnique(Invalid):
+    """The columns that should tell rows apart do not."""
+
+    slug = "key-not-unique"
+
+    def __init__(self, key: list[str], side: str) -> None:
+        super().__init__(
+            f"The columns {', '.join(key)} do not tell the rows of `{side}` apart; "
+            "choose others, or compare without a key.",
+            errors=[FieldError("/query/key", "is not unique", "key_not_unique")],
+        )

@@ -95,6 +95,41 @@ def page(
     return _keyset_page(parts, names, limit, where, sort, after, before)
 
 
+def seek(
+    parts: Parts,
+    share: float,
+    *,
+    limit: int,
+    where: pl.Expr | None = None,
+    sort: Sequence[SortKey] = (),
+) -> Position | None:
+    """Return after which row a page starts that has `share` of all rows before it.
+
+    Args:
+        share: 0 to 1. The last full page is as far as it goes.
+        where, sort: As for `page`; the keys alone are read, and sorted once.
+
+    Returns:
+        What `page` takes as `after`; `None` for the first page.
+    """
+    if where is None and not sort:
+        before = _rows_before(share, row_count(parts), limit)
+        return Position([], before - 1) if before else None
+    schema = schema_of(parts)
+    index = index_name(schema)
+    order = _Order(schema, sort, index)
+    scan = scan_from(parts, 0, index)
+    scan = scan if where is None else scan.filter(where)
+    wanted = scan.select(pl.col(index), *order.key_columns())
+    frame = order.sorted(wanted, backwards=False).collect(engine="streaming")
+    before = _rows_before(share, frame.height, limit)
+    return order.position(frame, before - 1) if before else None
+
+
+def _rows_before(share: float, rows: int, limit: int) -> int:
+    return max(0, min(int(share * rows), rows - limit))
+
+
 def _slice_page(
     parts: Parts,
     names: list[str],

@@ -15,7 +15,7 @@ import pyarrow as pa
 from foretell.tabular.stored import exactly
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_FORMULA = r"^[=+\-@\t\r]"
+FORMULA = r"^[=+\-@\t\r]"
 
 
 def _json_ready(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -82,20 +82,27 @@ def json_rows(frame: pl.DataFrame) -> bytes:
     return b"[" + lines[:-1].replace(b"\n", b",") + b"]"
 
 
-def _csv_ready(name: str, dtype: pl.DataType) -> pl.Expr:
+def csv_ready(name: str, dtype: pl.DataType, *, is_marked: bool = True) -> pl.Expr:
+    """Return a column as the text, or the number, of a cell.
+
+    Args:
+        is_marked: Put `'` before texts that a spreadsheet would take for formulas.
+    """
     column = exactly(name)
     if isinstance(dtype, pl.String):
-        is_formula = column.str.contains(_FORMULA)
+        if not is_marked:
+            return column
+        is_formula = column.str.contains(FORMULA)
         return pl.when(is_formula).then("'" + column).otherwise(column).alias(name)
     if dtype.is_float():
         return column
     if dtype.is_nested():
-        return _nested_text(name)
+        return nested_text(name)
     return _json_ready(name, dtype)
 
 
-def _nested_text(name: str) -> pl.Expr:
-    """Return lists and structs as their JSON text."""
+def nested_text(name: str) -> pl.Expr:
+    """Return a column of lists or structs as their JSON text."""
     wrapped = pl.struct(exactly(name)).struct.json_encode()
     prefix = len(f"{{{_json_name(name)}:")
     text = wrapped.str.slice(prefix).str.strip_suffix("}")
@@ -113,9 +120,7 @@ def safe_text(text: str) -> str:
 
 def csv_rows(frame: pl.DataFrame, *, header: bool) -> bytes:
     """Return CSV that no spreadsheet takes for formulas: such texts start with `'`."""
-    ready = frame.select(
-        _csv_ready(name, dtype) for name, dtype in frame.schema.items()
-    )
+    ready = frame.select(csv_ready(name, dtype) for name, dtype in frame.schema.items())
     ready.columns = [safe_text(name) for name in ready.columns]
     buffer = io.BytesIO()
     ready.write_csv(buffer, include_header=header)

@@ -1,30 +1,40 @@
 """The default table engine: polars on Parquet parts (docs/decisions/0009)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from foretell.core.columns import ColumnType
 from foretell.datasets.ports import (
+    Counted,
     Derived,
     FileFormat,
+    Grouping,
+    Groups,
+    Measure,
     Position,
     RowFormat,
     RowsPage,
     RowsQuery,
+    SortKey,
     Table,
 )
 from foretell.expressions.polars_compiler import to_polars
-from foretell.expressions.typed import TypedNode
+from foretell.expressions.typed import TypedColumn, TypedNode
 from foretell.tabular import reading, row_bytes
+from foretell.tabular.aggregates import Figure, aggregate
+from foretell.tabular.correlations import correlations
+from foretell.tabular.differences import Versions, diff
 from foretell.tabular.downloads import download
 from foretell.tabular.profiling import profile
 from foretell.tabular.reject_pages import rejects_page
-from foretell.tabular.stored import StoredPart
+from foretell.tabular.stored import StoredPart, exactly
 
 _REJECTS_PER_CHUNK = 5_000
+_NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DECIMAL})
 
 _ENCODERS: dict[RowFormat, Callable[[pl.DataFrame], bytes]] = {
     "json": row_bytes.json_rows,
@@ -55,7 +65,7 @@ class PolarsEngine:
             limit=limit,
             columns=list(query.select),
             where=_condition(query.where),
-            sort=[reading.SortKey(k.column, k.descending) for k in query.sort],
+            sort=_sort_keys(query.sort),
             after=None if is_backwards else found,
             before=found if is_backwards else None,
         )
@@ -71,18 +81,59 @@ class PolarsEngine:
     def start_at(self, row: int) -> Position | None:
         return {"values": [], "row": row - 1} if row else None
 
+    def seek(
+        self, table: Table, query: RowsQuery, share: float, *, limit: int
+    ) -> Position | None:
+        found = reading.seek(
+            _parts(table),
+            share,
+            limit=limit,
+            where=_condition(query.where),
+            sort=_sort_keys(query.sort),
+        )
+        return _stored(found, backwards=False)
+
     def count(
-        self, table: Table, where: TypedNode | None, derived: Derived | None = None
-    ) -> int:
+        self,
+        table: Table,
+        where: TypedNode | None,
+        derived: Derived | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Counted:
         columns = _columns(derived)
-        return reading.count(_parts(table), _condition(where), columns).count
+        found = reading.count(
+            _parts(table), _condition(where), columns, seconds=seconds
+        )
+        return Counted(found.count, found.exact)
+
+    def aggregate(self, table: Table, grouping: Grouping, *, limit: int) -> Groups:
+        frame = aggregate(
+            _parts(table),
+            {key.label: _value(key.value) for key in grouping.keys},
+            [_figure(measure) for measure in grouping.measures],
+            where=_condition(grouping.where),
+            sort=_sort_keys(grouping.sort),
+        )
+        return Groups(row_bytes.json_rows(frame.head(limit)), frame.height)
+
+    def diff(
+        self, old: Table, new: Table, *, key: Sequence[str], limit: int
+    ) -> dict[str, Any]:
+        kinds = {column.name: column.type for column in old.columns}
+        common = [c.name for c in new.columns if kinds.get(c.name) is c.type]
+        versions = Versions(_parts(old), _parts(new), common)
+        return diff(versions, key=key, limit=limit)
 
     def profile(
         self, table: Table, where: TypedNode | None, derived: Derived | None = None
     ) -> dict[str, Any]:
-        found = profile(_parts(table), _condition(where), _columns(derived))
+        condition, columns = _condition(where), _columns(derived)
+        found = profile(_parts(table), condition, columns)
         figures: dict[str, Any] = msgspec.to_builtins(found)
-        return figures
+        numbers = [c.name for c in found.columns if c.type in _NUMBERS]
+        related = correlations(_parts(table), numbers, condition, columns)
+        return {**figures, "correlations": related}
 
     def rejects(
         self, path: Path, *, after: int, limit: int
@@ -115,6 +166,20 @@ def _parts(table: Table) -> list[StoredPart]:
 
 def _condition(where: TypedNode | None) -> pl.Expr | None:
     return None if where is None else to_polars(where)
+
+
+def _value(node: TypedNode) -> pl.Expr:
+    # As stored, with its zone; a name such as `*` is no pattern.
+    return exactly(node.name) if isinstance(node, TypedColumn) else to_polars(node)
+
+
+def _figure(measure: Measure) -> Figure:
+    value = None if measure.argument is None else _value(measure.argument)
+    return Figure(measure.label, measure.function, value, measure.share)
+
+
+def _sort_keys(keys: Sequence[SortKey]) -> list[reading.SortKey]:
+    return [reading.SortKey(key.column, key.descending) for key in keys]
 
 
 def _columns(derived: Derived | None) -> list[pl.Expr]:
