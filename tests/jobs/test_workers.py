@@ -136,9 +136,12 @@ async def killed(office: Office, ids: list[str]) -> bool:
     """Whether a running worker was found and killed."""
     async with office.database.reading() as session:
         jobs = await JobStore(session, SystemClock()).find_many(ids)
-    for job in jobs:
-        if job.state == "running":
-            with suppress(ProcessLookupError):
-                os.kill(int(str(job.worker).split("/")[1]), signal.SIGKILL)
-                return True
+    return any(job.state == "running" and kill(str(job.worker)) for job in jobs)
+
+
+def kill(worker: str) -> bool:
+    """Whether the worker was there to be killed."""
+    with suppress(ProcessLookupError):
+        os.kill(int(worker.split("/")[1]), signal.SIGKILL)
+        return True
     return False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from foretell.jobs.claims import Claim
 from foretell.jobs.errors import JobTimedOut, WorkersLost
 from foretell.jobs.failures import problem_of
 from foretell.jobs.tables import AttemptOutcome, JobState
@@ -78,6 +79,20 @@ def failed(
         values = {"state": JobState.QUEUED, "run_at": run_at, "error": error}
         values["deaths"] = 0
     return Ending(AttemptOutcome.FAILED, values, error)
+
+
+def waiting(job: Claim, now: datetime) -> Ending:
+    """The function asked for children: the job goes on, without a worker, and what
+    still holds its token writes no more."""
+    values = {
+        "state": JobState.RUNNING,
+        "waits_since": now,
+        "waits_for": 0,
+        "token": job.token + 1,
+        "attempt": job.attempt - 1,
+        "deaths": 0,
+    }
+    return Ending(AttemptOutcome.WAITS, values)
 
 
 def released(job: Held, run_at: datetime) -> Ending:
