@@ -123,6 +123,15 @@ def plain(job: JobContext, seconds: float = 0.0) -> dict[str, Any]:
     return {"pid": os.getpid()}
 
 
+@tasks.task("test.unlucky")
+async def unlucky(job: JobContext, seconds: float = 0.0) -> None:
+    """As `effect`, but every fifth fails at first, after it published something."""
+    await asyncio.sleep(seconds)
+    await _publish(job)
+    if job.attempt == 1 and int(job.job_id[-1], 16) % 5 == 0:
+        raise Unavailable("Not yet.", retry_after_seconds=0)
+
+
 @tasks.task("test.spin")
 def spin(job: JobContext) -> None:
     """Keeps the interpreter busy and never looks up."""
