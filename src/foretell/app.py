@@ -39,7 +39,7 @@ from foretell.http.problems import Renderers, install_handlers
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
-from foretell.jobs.composing import jobs_service, scheduler
+from foretell.jobs.composing import jobs_service, retention, scheduler
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
@@ -254,6 +254,8 @@ async def _keep_house(state: AppState) -> None:
     while True:
         try:
             await state.port(Identity).purge()
+            await retention(state).forget()
+            await scheduler(state, state.port(Identity).principal_of).forget()
             async with state.database.writing() as session:
                 await idempotency.delete_expired(session, now=state.clock.now())
         except DatabaseUnavailable as error:

@@ -27,6 +27,9 @@ _KILL_SESSIONS = {
 }
 
 
+_WEIGHTS = {"worker": 5, "submitter": 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """A job that ran when its worker was killed."""
@@ -78,9 +81,14 @@ class Faults:
             self._kinds["broker"] = self._kill_broker
 
     async def inject(self) -> None:
-        """One fault, now; another kind when there is nothing to break that way."""
+        """One fault, now; another kind when there is nothing to break that way.
+
+        Workers die most often: of what keeps everybody waiting a little is enough.
+        """
+        kinds = list(self._kinds)
+        weights = [_WEIGHTS.get(kind, 1) for kind in kinds]
         while True:
-            kind = self._chance.choice(list(self._kinds))
+            (kind,) = self._chance.choices(kinds, weights)
             at = time.time()
             with suppress(Unavailable):
                 if await self._kinds[kind]():

@@ -5,18 +5,21 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from foretell.core.clock import SystemClock
+from foretell.errors import Unavailable
 from foretell.jobs.store import JobStore
 from tests.chaos.faults import Faults, Interrupted
 from tests.chaos.places import EXECUTORS, Processes, site_of
-from tests.chaos.workload import confirmed, counts
+from tests.chaos.workload import confirmed, counts, order
 from tests.jobs.conftest import Office, Site, eventually
 
 _PAUSE_SECONDS = (0.1, 0.7)
 _DRAIN_SECONDS = 120.0
+_ORDERS = 3  # beside the submitter's, on average, between two faults
 _REFUSED = b"another worker has this job now"
 # Seconds for which a fault may keep others from working too.
 _LASTING = {
@@ -102,6 +105,7 @@ async def _run(
             processes.start(name)
         await eventually(lambda: site.has_workers(2), 90)
         for _ in range(count):
+            await _order_some(office, chance)
             await asyncio.sleep(chance.uniform(*_PAUSE_SECONDS))
             await faults.inject()
         await faults.settle()
@@ -114,6 +118,14 @@ async def _run(
     finally:
         processes.close()
         await office.close()
+
+
+async def _order_some(office: Office, chance: random.Random) -> None:
+    """Orders beside those of the submitter, which is killed too often to keep
+    workers busy."""
+    with suppress(Unavailable):
+        for _ in range(chance.randrange(2 * _ORDERS + 1)):
+            await order(office, chance)
 
 
 async def _drain(office: Office) -> None:

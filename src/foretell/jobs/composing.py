@@ -9,6 +9,7 @@ from foretell.core.parts import Parts
 from foretell.core.principal import Principal
 from foretell.jobs.doorbell import Doorbell
 from foretell.jobs.registry import TaskRegistry
+from foretell.jobs.retention import Retention
 from foretell.jobs.scheduler import Scheduler
 from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.service import JobsService
@@ -41,6 +42,13 @@ def scheduler(
         lambda session: jobs_service(parts, session),
         principal_of,
     )
+
+
+def retention(parts: Parts) -> Retention:
+    """What forgets jobs of long ago."""
+    settings = parts.settings
+    days = settings.job_retention_days
+    return Retention(parts.database, parts.clock, settings.data_dir, days)
 
 
 def jobs_parts(parts: Parts) -> dict[str, Any]:

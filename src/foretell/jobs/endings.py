@@ -118,15 +118,17 @@ def worker_died(
         error = problem_of(WorkersLost(deaths))
         values = _final(JobState.FAILED, now, error=error, deaths=deaths)
         return Ending(AttemptOutcome.WORKER_DIED, values, error)
-    # The first death is most often nobody's fault: run at once. A job that kills
-    # its worker again and again must not keep the others waiting.
-    delay = min(2.0 ** (deaths - 2), _LONGEST_DEATH_DELAY_SECONDS) if deaths > 1 else 0
     values = {
         "state": JobState.QUEUED,
-        "run_at": now + timedelta(seconds=delay),
         "attempt": job.attempt - 1,
         "deaths": deaths,
     }
+    # The first death is most often nobody's fault: run at once, before what came
+    # later. A job that kills its worker again and again must not keep the others
+    # waiting.
+    if deaths > 1:
+        delay = min(2.0 ** (deaths - 2), _LONGEST_DEATH_DELAY_SECONDS)
+        values["run_at"] = now + timedelta(seconds=delay)
     return Ending(AttemptOutcome.WORKER_DIED, values)
 
 

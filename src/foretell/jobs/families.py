@@ -5,22 +5,25 @@ each other.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, func, select
+from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from foretell.core.clock import Clock
+from foretell.core.ids import lowest_id
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim
 from foretell.jobs.fanout import FanOut, Shard
 from foretell.jobs.statements import Statements
 from foretell.jobs.store import JobStore, NewJob
-from foretell.jobs.tables import Job, JobState
+from foretell.jobs.tables import Job, JobAttempt, JobState
 
 _AT_ONCE = 500
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+_ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 _ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 
@@ -113,6 +116,39 @@ class FamilyStore:
         async for ids in self._levels(job_id, _ENDED_BADLY):
             now = self._clock.now()
             await self._session.execute(self._sql.requeue(ids, None, now))
+
+    async def ended_before(self, moment: datetime, limit: int) -> list[str]:
+        """Jobs that ended before a moment and whose results no parent waits for."""
+        parent = aliased(Job)
+        is_wanted = select(parent.id).where(
+            parent.id == Job.parent_id, parent.state.in_(_ACTIVE)
+        )
+        found: list[str] = []
+        for state in _ENDED:
+            statement = select(Job.id).where(
+                Job.state == state,
+                Job.id < lowest_id(moment),  # the index is by state and id
+                Job.finished_at < moment,
+                ~is_wanted.exists(),
+            )
+            left = limit - len(found)
+            ids = await self._session.scalars(statement.order_by(Job.id).limit(left))
+            found += ids
+        return found
+
+    async def forget(self, ids: Sequence[str], moment: datetime) -> None:
+        """Delete those of the jobs that nobody tried again meanwhile."""
+        await self._session.execute(
+            delete(Job)
+            .where(Job.id.in_(ids), Job.state.in_(_ENDED), Job.finished_at < moment)
+            .execution_options(synchronize_session=False)
+        )
+        kept = select(Job.id).where(Job.id.in_(ids))
+        await self._session.execute(
+            delete(JobAttempt)
+            .where(JobAttempt.job_id.in_(ids), JobAttempt.job_id.not_in(kept))
+            .execution_options(synchronize_session=False)
+        )
 
     async def _levels(self, job_id: str, states: Sequence[JobState]) -> Any:
         """Ids of descendants in some states, from the deepest generation upwards, a
