@@ -11,9 +11,9 @@ from foretell.jobs.store import JobStore
 from tests.jobs.conftest import Office, eventually
 
 
-async def running(office: Office, job_id: str) -> int:
-    """The pid of the worker once it runs the job."""
-    job = await office.until_state(job_id, "running")
+async def running(office: Office, job_id: str, seconds: float = 90) -> int:
+    """The pid of the worker once it runs the job; one may have to start first."""
+    job = await office.until_state(job_id, "running", seconds)
     return int(str(job.worker).split("/")[1])
 
 
