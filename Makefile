@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query bench-events chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -54,6 +54,13 @@ bench-responsive: setup
 PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python
 bench-jobs: setup
 	$(RUN) python -m benchmarks.jobs --peers-python "$(PEERS)"
+
+bench-events: setup
+	$(RUN) python -m benchmarks.events
+
+# FAULTS=10000 for a night, SEED=… to see one again, STORES=… for some of them.
+chaos: setup
+	$(RUN) python -m tests.chaos
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)

@@ -46,7 +46,7 @@ from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
 from foretell.jobs.broker_health import BrokerHealth
 from foretell.jobs.choosing import close_bells, find_carrier
-from foretell.jobs.composing import chores, jobs_service
+from foretell.jobs.composing import chores, jobs_service, retention, scheduler
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
@@ -272,6 +272,8 @@ async def _keep_house(state: AppState) -> None:
     while True:
         try:
             await state.port(Identity).purge()
+            await retention(state).forget()
+            await scheduler(state, state.port(Identity).principal_of).forget()
             async with state.database.writing() as session:
                 await idempotency.delete_expired(session, now=state.clock.now())
         except DatabaseUnavailable as error:

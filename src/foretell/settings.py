@@ -186,6 +186,12 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         1, ge=1, le=64, description="Worker processes that `serve` starts."
     )
+    job_retention_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="Days for which jobs that ended are kept; 0 keeps them for ever.",
+    )
     rate_limit: str | None = Field(
         None, description="Requests per caller, such as 100/second."
     )

@@ -135,6 +135,22 @@ def quiet_site(tmp_path: Path) -> Site:
     return made
 
 
+@pytest.fixture
+def own_site(database_url: str, tmp_path: Path) -> Site:
+    """A database of each kind, of one test alone, without a server."""
+    made = Site(database_url, tmp_path)
+    made.make_tables()
+    return made
+
+
+@pytest.fixture
+async def own_office(own_site: Site) -> AsyncIterator["Office"]:
+    """A desk with nobody behind it, on each kind of database."""
+    made = Office(own_site)
+    yield made
+    await made.close()
+
+
 class Office:
     """Submits jobs to a database and looks at what became of them."""
 

@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from foretell.core.clock import FakeClock, SystemClock
+from foretell.core.pagination import Cursors
+from foretell.core.parts import Parts
 from foretell.jobs.drain import run_all
 from foretell.jobs.health import queue_health
+from foretell.jobs.identity import worker_identity
+from foretell.jobs.runner import Runner
 from foretell.jobs.store import JobStore
 from foretell.jobs.tables import Job
+from foretell.plugins.blobstores.files import FileBlobStore
+from foretell.settings import Settings
 from tests.jobs import work
 from tests.jobs.conftest import Office, Site
 
@@ -27,6 +33,17 @@ class Shop:
         self.clock.advance(seconds=1)
         await self.drain()
         return await self.office.job(job_id)
+
+    def runner(self) -> Runner:
+        """A worker that the test drives."""
+        parts = Parts(
+            settings=Settings(data_dir=self.parts.data_dir),
+            database=self.office.database,
+            clock=self.clock,
+            cursors=Cursors(b"k" * 32),
+            blobs=FileBlobStore(self.parts.data_dir),
+        )
+        return Runner(self.parts, self.office.database, parts, worker_identity())
 
     async def drain(self) -> int:
         return await run_all(self.parts, self.office.database)

@@ -12,7 +12,7 @@ import pytest
 from foretell.core.clock import FakeClock, SystemClock
 from foretell.core.db import Database
 from foretell.jobs import endings
-from foretell.jobs.claims import Work
+from foretell.jobs.claims import Claim, Work
 from foretell.jobs.errors import UniqueKeyTaken
 from foretell.jobs.statements import Statements
 from foretell.jobs.store import Filter, JobStore, NewJob
@@ -35,6 +35,14 @@ class Bench:
     def work(self, host: str = "a", lease: float = 30.0) -> Work:
         return Work(f"{host}-{self.task}/1/1", (self.task,), (), lease)
 
+    async def claimed(self, store: JobStore, work: Work) -> Claim:
+        """The next job. SKIP LOCKED passes over rows that a running worker's own
+        search, or another test's clean-up, holds for a moment."""
+        async with asyncio.timeout(10):
+            while (found := await store.claim(work)) is None:
+                await asyncio.sleep(0.01)
+        return found
+
     async def add(self, **options: Any) -> str:
         async with self.database.writing() as session:
             job, _ = await JobStore(session, CLOCK).add(self.job(**options))
@@ -50,11 +58,9 @@ async def test_a_lost_claim_can_write_nothing(bench: Bench) -> None:
     job_id = await bench.add()
     async with bench.database.writing() as session:
         store = JobStore(session, CLOCK)
-        first = await store.claim(bench.work("a"))
-        assert first is not None
+        first = await bench.claimed(store, bench.work("a"))
         assert await store.free_worker(first.worker) == [job_id]
-        second = await store.claim(bench.work("b"))
-        assert second is not None
+        second = await bench.claimed(store, bench.work("b"))
         assert second.token == first.token + 1
         assert not await store.beat(first, 30)
         assert not await store.write_progress(first, {"progress_done": 5})
@@ -91,12 +97,10 @@ async def test_the_highest_priority_then_the_oldest_is_claimed_first(
     urgent = await bench.add(priority=5)
     await bench.add(run_at=now + timedelta(hours=1), priority=9)
     taken: list[str] = []
-    # SKIP LOCKED passes over rows that another test's clean-up holds for a moment.
-    async with asyncio.timeout(10):
-        while len(taken) < 3:
-            async with bench.database.writing() as session:
-                claim = await JobStore(session, CLOCK).claim(bench.work())
-            taken += [claim.id] if claim is not None else []
+    while len(taken) < 3:
+        async with bench.database.writing() as session:
+            claim = await bench.claimed(JobStore(session, CLOCK), bench.work())
+        taken.append(claim.id)
     assert taken == [urgent, oldest, later]
     async with bench.database.writing() as session:
         assert await JobStore(session, CLOCK).claim(bench.work()) is None
@@ -108,7 +112,7 @@ async def test_a_passed_lease_frees_the_job_without_using_an_attempt(
     job_id = await bench.add()
     async with bench.database.writing() as session:
         store = JobStore(session, CLOCK)
-        assert await store.claim(bench.work(lease=-1.0)) is not None
+        await bench.claimed(store, bench.work(lease=-1.0))
         assert job_id in await store.free_lapsed()
         job = await store.find(job_id)
     assert job is not None
@@ -164,8 +168,7 @@ async def test_a_job_asked_to_stop_does_not_go_back_to_the_queue(bench: Bench) -
     job_id = await bench.add()
     async with bench.database.writing() as session:
         store = JobStore(session, CLOCK)
-        claim = await store.claim(bench.work())
-        assert claim is not None
+        claim = await bench.claimed(store, bench.work())
         await store.cancel(job_id)
         assert await store.is_cancel_asked(claim)
         assert await store.end(claim, endings.released(claim, CLOCK.now()))

@@ -15,10 +15,10 @@ pytestmark = pytest.mark.slow
 
 
 async def test_a_worker_stopped_beyond_its_lease_completes_nothing(
-    quiet_office: Office, quiet_site: Site
+    own_office: Office, own_site: Site
 ) -> None:
-    office = quiet_office
-    async with supervisor_of(office, quiet_site, processes=2, lease=1.0):
+    office = own_office
+    async with supervisor_of(office, own_site, processes=2, lease=1.0):
         job_id = await office.submit("test.effect", seconds=0.5)
         stopped = await running(office, job_id)
         os.kill(stopped, signal.SIGSTOP)
@@ -60,20 +60,22 @@ async def test_stopping_the_supervisor_gives_running_jobs_back(
 
 
 async def test_workers_die_with_their_server_and_a_new_one_takes_over(
-    quiet_office: Office, quiet_site: Site
+    own_office: Office, own_site: Site
 ) -> None:
-    office = quiet_office
-    server = quiet_site.start_server()
-    job_id = await office.submit("test.effect", seconds=0.5)
-    worker = await running(office, job_id)
-    server.kill()
-    server.wait()
+    office = own_office
+    server = own_site.start_server()
+    try:
+        job_id = await office.submit("test.effect", seconds=0.5)
+        worker = await running(office, job_id)
+    finally:
+        server.kill()
+        server.wait()
 
     async def is_gone() -> bool:
         return not Path(f"/proc/{worker}/stat").exists()
 
     await eventually(is_gone)
-    async with supervisor_of(office, quiet_site):
+    async with supervisor_of(office, own_site):
         await office.until_state(job_id, "succeeded")
     assert await office.effects(job_id) == [1]
 

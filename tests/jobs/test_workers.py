@@ -11,9 +11,9 @@ from foretell.jobs.store import JobStore
 from tests.jobs.conftest import Office, eventually
 
 
-async def running(office: Office, job_id: str) -> int:
-    """The pid of the worker once it runs the job."""
-    job = await office.until_state(job_id, "running")
+async def running(office: Office, job_id: str, seconds: float = 90) -> int:
+    """The pid of the worker once it runs the job; one may have to start first."""
+    job = await office.until_state(job_id, "running", seconds)
     return int(str(job.worker).split("/")[1])
 
 
@@ -136,9 +136,12 @@ async def killed(office: Office, ids: list[str]) -> bool:
     """Whether a running worker was found and killed."""
     async with office.database.reading() as session:
         jobs = await JobStore(session, SystemClock()).find_many(ids)
-    for job in jobs:
-        if job.state == "running":
-            with suppress(ProcessLookupError):
-                os.kill(int(str(job.worker).split("/")[1]), signal.SIGKILL)
-                return True
+    return any(job.state == "running" and kill(str(job.worker)) for job in jobs)
+
+
+def kill(worker: str) -> bool:
+    """Whether the worker was there to be killed."""
+    with suppress(ProcessLookupError):
+        os.kill(int(worker.split("/")[1]), signal.SIGKILL)
+        return True
     return False

@@ -69,6 +69,51 @@ async def effect(job: JobContext, seconds: float = 0.0) -> dict[str, Any]:
     return {"pid": os.getpid()}
 
 
+@tasks.task("test.shard")
+async def shard(job: JobContext, number: int, seconds: float = 0.0) -> dict[str, int]:
+    """One shard, which ends badly while a file named after it exists."""
+    await asyncio.sleep(seconds)
+    if (job.services.settings.data_dir / f"bad-{number}").exists():
+        raise Invalid("This shard is bad.")
+    await _publish(job)
+    return {"number": number, "shard": job.shard or 0}
+
+
+@tasks.task("test.fan")
+async def fan(job: JobContext, shards: int, seconds: float = 0.0) -> dict[str, Any]:
+    """Two fan-outs, one after the other, then an effect of its own."""
+    numbers = [{"number": n, "seconds": seconds} for n in range(shards)]
+    made = await job.map(shard, numbers)
+    last = await job.map("test.shard", numbers[:1], at_once=1)
+    await _publish(job)
+    return {"numbers": [m["number"] for m in made], "last": last[0]["shard"]}
+
+
+@tasks.task("test.fan_plain")
+def fan_plain(job: JobContext, shards: int) -> int:
+    """The same as a plain function, once."""
+    made = job.wait_for(job.map(shard, [{"number": n} for n in range(shards)]))
+    job.wait_for(_publish(job))
+    return len(made)
+
+
+@tasks.task("test.fan_changing")
+async def fan_changing(job: JobContext, kind: str) -> None:
+    """Asks for other shards the second time, or publishes first."""
+    if kind == "session":
+        await _publish(job)
+    path = job.services.settings.data_dir / f"seen-{job.job_id}"
+    count = 2 if path.exists() else 1
+    path.touch()
+    await job.map(shard, [{"number": n} for n in range(count)])
+
+
+@tasks.task("test.fan_fans")
+async def fan_fans(job: JobContext, seconds: float) -> int:
+    """Children that have children."""
+    return len(await job.map(fan, [{"shards": 2, "seconds": seconds}] * 2))
+
+
 @tasks.task("test.plain")
 def plain(job: JobContext, seconds: float = 0.0) -> dict[str, Any]:
     """The same as a plain function."""
@@ -76,6 +121,15 @@ def plain(job: JobContext, seconds: float = 0.0) -> dict[str, Any]:
     time.sleep(seconds)
     job.wait_for(_publish(job))
     return {"pid": os.getpid()}
+
+
+@tasks.task("test.unlucky")
+async def unlucky(job: JobContext, seconds: float = 0.0) -> None:
+    """As `effect`, but every fifth fails at first, after it published something."""
+    await asyncio.sleep(seconds)
+    await _publish(job)
+    if job.attempt == 1 and int(job.job_id[-1], 16) % 5 == 0:
+        raise Unavailable("Not yet.", retry_after_seconds=0)
 
 
 @tasks.task("test.spin")

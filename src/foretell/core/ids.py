@@ -4,6 +4,7 @@ import os
 import re
 import time
 import uuid
+from datetime import datetime
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME = re.compile(NAME_PATTERN)
@@ -21,6 +22,12 @@ def new_id() -> str:
     value |= 0x7 << 76 | (random >> 68 & 0xFFF) << 64
     value |= 0b10 << 62 | random & (1 << 62) - 1
     return str(uuid.UUID(int=value))
+
+
+def lowest_id(moment: datetime) -> str:
+    """An id that sorts before every one made from `moment` on."""
+    millis = int(moment.timestamp() * 1000)
+    return str(uuid.UUID(int=(millis & (1 << 48) - 1) << 80))
 
 
 def is_name(text: str) -> bool:

@@ -16,6 +16,8 @@ class Claim:
     args: Mapping[str, Any]
     args_version: int
     owner_id: str | None
+    parent_id: str | None
+    shard: int | None
     attempt: int
     max_attempts: int
     deaths: int

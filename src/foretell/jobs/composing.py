@@ -9,6 +9,7 @@ from foretell.core.parts import Parts
 from foretell.core.principal import Principal
 from foretell.jobs.choosing import bell_of, find_carrier
 from foretell.jobs.registry import TaskRegistry
+from foretell.jobs.retention import Retention
 from foretell.jobs.scheduler import Scheduler
 from foretell.jobs.schedules import SchedulesService
 from foretell.jobs.service import JobsService
@@ -50,6 +51,13 @@ def chores(
     carrier = find_carrier(parts)
     sending = [] if carrier is None else [carrier.sweep]
     return [scheduler(parts, principal_of).sweep, *sending]
+
+
+def retention(parts: Parts) -> Retention:
+    """What forgets jobs of long ago."""
+    settings = parts.settings
+    days = settings.job_retention_days
+    return Retention(parts.database, parts.clock, settings.data_dir, days)
 
 
 def jobs_parts(parts: Parts) -> dict[str, Any]:

@@ -1,17 +1,27 @@
 """What a task's function gets: the job's identity, its voice and its transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_only
 
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
 from foretell.jobs.claims import Claim
+from foretell.jobs.fanout import Shard, checked, results_of
 from foretell.jobs.logs import JobLog
+from foretell.jobs.registry import TaskRegistry
 
 T = TypeVar("T")
 _MAX_MESSAGE = 500
@@ -49,6 +59,7 @@ class JobContext:
 
     Attributes:
         job_id, attempt: Which job, which try (from 1).
+        parent_id, shard: Of a child of a fan-out: whose, and its place from 0.
         principal: Whose rights it has; the system's own for jobs without owner.
         services: The worker's parts: `job.services.port(SomeService)`.
         target: Path whose GET gives what the job made; set it before the end.
@@ -61,8 +72,12 @@ class JobContext:
         services: Parts,
         log: JobLog,
         open_session: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        tasks: TaskRegistry,
+        shards_of: Callable[[str, int], Awaitable[list[Shard]]],
     ) -> None:
         self.job_id = claim.id
+        self.parent_id = claim.parent_id
+        self.shard = claim.shard
         self.attempt = claim.attempt
         self.owner_id = claim.owner_id
         self.principal = principal
@@ -72,6 +87,9 @@ class JobContext:
         self.stop_reason: str | None = None
         self._log = log
         self._open_session = open_session
+        self._tasks = tasks
+        self._shards_of = shards_of
+        self._stages = 0
 
     def progress(
         self,
@@ -96,6 +114,42 @@ class JobContext:
     def log(self, message: str, level: str = "INFO") -> None:
         """Add lines to the job's log, which its owner can read."""
         self._log.write(message, level)
+
+    async def map(
+        self,
+        task: Callable[..., Any] | str,
+        shards: Iterable[Mapping[str, Any] | BaseModel],
+        *,
+        at_once: int | None = None,
+    ) -> list[Any]:
+        """Run a job for each shard and give back their results, in order.
+
+        The job waits without a worker: its function ends here and is called again,
+        **from the start**, when all shards have ended; the same call then gives the
+        results. So what comes before must be quick and ask for the same shards each
+        time, and `job.session()` comes after. Calls may follow one another.
+
+        The shards are jobs with this one as `parent_id`, its owner and priority. A
+        shard that succeeded never runs again, whoever dies; a retry of this job runs
+        those that did not.
+
+        Args:
+            task: The function of the shards, or the name of a task.
+            shards: Arguments of each, at most 10,000.
+            at_once: How many may run at the same time.
+
+        Raises:
+            ShardsFailed: All ended and some did not succeed.
+            TaskArgumentsInvalid: A shard's arguments do not fit the task.
+        """
+        known, args = checked(self._tasks, task, shards)
+        stage, self._stages = self._stages, self._stages + 1
+        if not args:
+            return []
+        found = await self._shards_of(self.job_id, stage)
+        results = results_of(found, stage, known, args, at_once=at_once)
+        self.progress(len(results), len(results), "shards")
+        return results
 
     @property
     def is_cancelled(self) -> bool:

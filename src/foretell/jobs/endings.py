@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from foretell.jobs.claims import Claim
 from foretell.jobs.errors import JobTimedOut, WorkersLost
 from foretell.jobs.failures import problem_of
 from foretell.jobs.tables import AttemptOutcome, JobState
@@ -80,6 +81,20 @@ def failed(
     return Ending(AttemptOutcome.FAILED, values, error)
 
 
+def waiting(job: Claim, now: datetime) -> Ending:
+    """The function asked for children: the job goes on, without a worker, and what
+    still holds its token writes no more."""
+    values = {
+        "state": JobState.RUNNING,
+        "waits_since": now,
+        "waits_for": 0,
+        "token": job.token + 1,
+        "attempt": job.attempt - 1,
+        "deaths": 0,
+    }
+    return Ending(AttemptOutcome.WAITS, values)
+
+
 def released(job: Held, run_at: datetime) -> Ending:
     """Given back by a worker that stops: the try does not count."""
     values = {
@@ -103,15 +118,17 @@ def worker_died(
         error = problem_of(WorkersLost(deaths))
         values = _final(JobState.FAILED, now, error=error, deaths=deaths)
         return Ending(AttemptOutcome.WORKER_DIED, values, error)
-    # The first death is most often nobody's fault: run at once. A job that kills
-    # its worker again and again must not keep the others waiting.
-    delay = min(2.0 ** (deaths - 2), _LONGEST_DEATH_DELAY_SECONDS) if deaths > 1 else 0
     values = {
         "state": JobState.QUEUED,
-        "run_at": now + timedelta(seconds=delay),
         "attempt": job.attempt - 1,
         "deaths": deaths,
     }
+    # The first death is most often nobody's fault: run at once, before what came
+    # later. A job that kills its worker again and again must not keep the others
+    # waiting.
+    if deaths > 1:
+        delay = min(2.0 ** (deaths - 2), _LONGEST_DEATH_DELAY_SECONDS)
+        values["run_at"] = now + timedelta(seconds=delay)
     return Ending(AttemptOutcome.WORKER_DIED, values)
 
 

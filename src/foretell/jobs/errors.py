@@ -123,6 +123,22 @@ class WorkersLost(ForetellError):
         )
 
 
+class ShardsFailed(ForetellError):
+    """Children of the job failed or were cancelled. A retry of the job runs these
+    again, and only these."""
+
+    slug = "job-shards-failed"
+    title = "Shards failed"
+
+    def __init__(self, failed: int, total: int, job_id: str) -> None:
+        super().__init__(
+            f"{failed} of {total} shards did not succeed, first the job {job_id}.",
+            failed=failed,
+            total=total,
+            job_id=job_id,
+        )
+
+
 class TaskFailed(ForetellError):
     """The task raised something that is not one of our errors."""
 

@@ -7,7 +7,7 @@ task prints or logs while it runs ends up here too.
 import logging
 import re
 import threading
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from io import TextIOBase
 from pathlib import Path
@@ -34,7 +34,8 @@ def log_path(data_dir: Path, job_id: str) -> Path:
 class JobLog:
     """Appends lines to one job's log; any thread may call it.
 
-    The file is made with its first line, so that short, silent jobs cost none.
+    The file is made with its first line, so that short, silent jobs cost none. A line
+    that cannot be written, on a full disk, is left out: no job fails for its log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +53,7 @@ class JobLog:
             for line in message.splitlines() or [""]
         ]
         data = "".join(lines).encode("utf-8", "replace")
-        with self._lock:
+        with self._lock, suppress(OSError):
             if self._is_closed or self._size > MAX_LOG_BYTES:
                 return
             file = self._file or self._open()

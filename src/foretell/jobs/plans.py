@@ -18,6 +18,7 @@ from foretell.jobs.tables import Job, JobAttempt
 _PREFIX = "new_"
 _JOB_ID: Any = bindparam("job_id", None, type_=COLUMNS.id.type)
 _TOKEN: Any = bindparam("token", None, type_=COLUMNS.token.type)
+_PARENT_ID: Any = bindparam("parent_id", None, type_=COLUMNS.parent_id.type)
 _ATTEMPT = JobAttempt.__table__.c
 
 
@@ -55,6 +56,7 @@ class Plans:
         self.due = Prepared(self._sql.due(NOW, work.tasks, work.queues), dialect)
         self.claim = Prepared(self._claim(), dialect, CLAIM_COLUMNS)
         self.note = Prepared(insert(JobAttempt).values(_noted()), dialect)
+        self.child_ended = Prepared(self._sql.child_ended(_PARENT_ID, NOW), dialect)
         self.end = lru_cache(maxsize=64)(self._end)
         self.settle = lru_cache(maxsize=64)(self._settle)
 
@@ -72,6 +74,7 @@ class Plans:
             **written(values, self._clock.now()),
             "job_id": claim.id,
             "token": claim.token,
+            "parent_id": claim.parent_id,
             "note_attempt": claim.attempt,
             "note_worker": claim.worker,
             "note_started_at": claim.started_at,
@@ -94,22 +97,32 @@ class Plans:
         return Prepared(self._ending(names, is_final), self._dialect)
 
     def _settle(
-        self, names: tuple[str, ...], is_final: bool, wants_next: bool
+        self,
+        names: tuple[str, ...],
+        is_final: bool,
+        wants_next: bool,
+        has_parent: bool = False,
     ) -> Prepared:
         """Everything at a job's end in one statement: leave `running`, note the
-        try, claim the next. The first column of the answer counts what ended."""
+        try, tell the parent, claim the next. The first column of the answer counts
+        what ended."""
         returning = self._ending(names, is_final).returning(COLUMNS.id)
         ended = returning.cte("ended")
         noted = _noted()
         line = select(*(value for value in noted.values())).select_from(ended)
         note = insert(JobAttempt).from_select(list(noted), line).cte("noted")
+        notes = [note]
+        if has_parent:
+            told = self._sql.child_ended(_PARENT_ID, NOW)
+            told = told.where(select(ended.c.id).exists())
+            notes.append(told.returning(COLUMNS.id).cte("told"))
         count = select(func.count().label("ended")).select_from(ended)
         if not wants_next:
-            return Prepared(count.add_cte(note), self._dialect)
+            return Prepared(count.add_cte(*notes), self._dialect)
         claim = self._claim().where(select(ended.c.id).exists()).cte("claimed")
         one = select(count.scalar_subquery().label("ended")).subquery()
         answer = select(one.c.ended, *(claim.c[c.name] for c in CLAIM_COLUMNS))
-        whole = answer.select_from(one.outerjoin(claim, true())).add_cte(note)
+        whole = answer.select_from(one.outerjoin(claim, true())).add_cte(*notes)
         columns = [literal_column("0").label("ended"), *CLAIM_COLUMNS]
         return Prepared(whole, self._dialect, columns)
 

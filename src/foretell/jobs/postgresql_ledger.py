@@ -55,7 +55,8 @@ class PostgresqlLedger:
     ) -> Claim | None:
         names, arguments = self._plans.ended(claim, ending, progress)
         is_final = ending.state.is_final
-        plan = self._plans.settle(names, is_final, wants_next)
+        has_parent = is_final and claim.parent_id is not None
+        plan = self._plans.settle(names, is_final, wants_next, has_parent)
         row = await self._run(plan, arguments)
         if row["ended"] == 0:
             if is_final:

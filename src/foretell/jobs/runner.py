@@ -28,8 +28,10 @@ from foretell.jobs.composition import Composition
 from foretell.jobs.context import JobContext
 from foretell.jobs.doorbell import Bell, SilentBell
 from foretell.jobs.endings import Ending
-from foretell.jobs.errors import JobLost
+from foretell.jobs.errors import JobLost, TaskFailed
 from foretell.jobs.failures import frames_of, problem_of, wait_before_retry
+from foretell.jobs.families import FamilyStore
+from foretell.jobs.fanout import FanOut, Shard
 from foretell.jobs.interrupts import JobInterrupted, call_task
 from foretell.jobs.ledger import Ledger, SessionLedger
 from foretell.jobs.logs import JobLog, log_path
@@ -101,6 +103,7 @@ class Runner:
     Args:
         watch: Looks after the running job; `None` in tests that drive a clock.
         bell: Rung when a job changed (for event streams of servers).
+        workers_bell: Rung when a job made work for others.
         ledger_of: How claims and ends reach the table (`open_ledger` in workers).
     """
 
@@ -113,6 +116,7 @@ class Runner:
         *,
         watch: Watch | None = None,
         bell: Bell | None = None,
+        workers_bell: Bell | None = None,
         ledger_of: Callable[[Database, Work, Clock], Ledger] = SessionLedger,
     ) -> None:
         self._parts = composition
@@ -123,6 +127,7 @@ class Runner:
         )
         self._watch = watch
         self._bell = bell or SilentBell()
+        self._workers_bell = workers_bell or SilentBell()
         self._stop: Callable[[str], None] | None = None
         self.work = Work(
             worker,
@@ -186,6 +191,9 @@ class Runner:
         try:
             with job_log.capturing():
                 following = await self._run(claim, job_log, wants_next=wants_next)
+            if following is None and wants_next and claim.parent_id is not None:
+                # The end of the last child may have made its parent due.
+                return await self.claim()
             return await self._admitted(following)
         except JobLost:
             job_log.write("another worker has this job now; what this try did is void")
@@ -209,7 +217,13 @@ class Runner:
             return await self._settle(claim, endings.released(claim, later), wants_next)
         publication = Publication(self._database)
         context = JobContext(
-            claim, self._system, self._services, job_log, publication.open
+            claim,
+            self._system,
+            self._services,
+            job_log,
+            publication.open,
+            self._parts.registry,
+            self._shards,
         )
         attempt = Try(claim, context, job_log, publication)
         if claim.attempt > 1:
@@ -222,6 +236,8 @@ class Runner:
         except JobLost:
             await publication.discard()
             raise
+        except FanOut as fan:
+            return await self._fan_out(attempt, fan, wants_next)
         except (asyncio.CancelledError, JobInterrupted) as error:
             await publication.discard()
             ending = self._stopped(attempt, error)
@@ -262,6 +278,35 @@ class Runner:
             if self._watch is not None:
                 self._watch.end()
             self._stop = None
+
+    async def _shards(self, parent_id: str, stage: int) -> list[Shard]:
+        async with self._database.reading() as session:
+            families = FamilyStore(session, self._parts.clock)
+            return await families.shards(parent_id, stage)
+
+    async def _fan_out(
+        self, attempt: Try, fan: FanOut, wants_next: bool
+    ) -> Claim | None:
+        """Let the job wait for its children, and make them if there are none."""
+        claim = attempt.claim
+        if attempt.publication.session is not None:
+            await attempt.publication.discard()
+            error = TaskFailed("job.map() comes before job.session(), not after.")
+            ending = self._failed(attempt, error)
+            return await self._settle(claim, ending, wants_next, attempt.context)
+
+        async def write() -> Claim | None:
+            async with self._database.writing() as session:
+                families = FamilyStore(session, self._parts.clock)
+                if not await families.suspend(claim, fan):
+                    raise JobLost
+                return (
+                    await self._store(session).claim(self.work) if wants_next else None
+                )
+
+        following = await self._once(claim, write)
+        self._workers_bell.ring()
+        return following
 
     async def _succeed(
         self, attempt: Try, result: Any, wants_next: bool
@@ -328,19 +373,29 @@ class Runner:
         wants_next: bool,
         context: JobContext | None = None,
     ) -> Claim | None:
-        """Write the end in a transaction of its own, again until it stands."""
-        is_first = True
+        """Write the end in a transaction of its own."""
 
         async def write() -> Claim | None:
+            progress = context.current.columns() if context else None
+            return await self._ledger.settle(claim, ending, progress, wants_next)
+
+        return await self._once(claim, write)
+
+    async def _once(
+        self, claim: Claim, write: Callable[[], Awaitable[Claim | None]]
+    ) -> Claim | None:
+        """Write the end of a try again until it stands, and not twice."""
+        is_first = True
+
+        async def carefully() -> Claim | None:
             nonlocal is_first
             if not is_first and await self._is_ended(claim):
                 await self.free_own()
                 return None
             is_first = False
-            progress = context.current.columns() if context else None
-            return await self._ledger.settle(claim, ending, progress, wants_next)
+            return await write()
 
-        return await self._patiently(write)
+        return await self._patiently(carefully)
 
     async def _write_end(
         self,

@@ -89,6 +89,7 @@ class JobRead(Reading):
     target: str | None = Field(description="Path of what the job makes or made.")
     owner_id: str | None
     parent_id: str | None
+    shard: int | None = Field(description="Of a child: its place among the shards.")
 
     @model_validator(mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from foretell.jobs.errors import (
     TaskForbidden,
     TaskUnknown,
 )
+from foretell.jobs.families import FamilyStore
 from foretell.jobs.registry import Task, TaskRegistry
 from foretell.jobs.store import Filter, JobStore, NewJob, QueueState, ring_after_commit
 from foretell.jobs.tables import Job, JobAttempt, JobState
@@ -45,6 +46,7 @@ class JobsService:
     ) -> None:
         self._session = session
         self._store = JobStore(session, clock)
+        self._families = FamilyStore(session, clock)
         self._registry = registry
         self._cursors = cursors
         self._bell = bell
@@ -267,7 +269,8 @@ class JobsService:
         return Page(jobs[:limit], self._cursors.encode(_PURPOSE, jobs[limit - 1].id))
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
-        """Stop a job: a queued one at once, a running one within seconds.
+        """Stop a job and its children: a queued one at once, a running one within
+        seconds.
 
         Raises:
             JobFinished: It is over already (a cancelled one is no error).
@@ -275,13 +278,13 @@ class JobsService:
         job = await self.get(principal, job_id)
         if job.state in (JobState.SUCCEEDED, JobState.FAILED):
             raise JobFinished(f"The job is over: it {job.state}.", state=job.state)
-        await self._store.cancel(job_id)
+        await self._families.cancel(job_id)
         ring_after_commit(self._session, self._bell)
         return await self.get(principal, job_id)
 
     async def retry(self, principal: Principal, job_id: str) -> Job:
-        """Run a failed or cancelled job again under its id; bring forward one that
-        waits for its next try.
+        """Run a failed or cancelled job again under its id, and of its shards those
+        that did not succeed; bring forward one that waits for its next try.
 
         Raises:
             JobFinished: It succeeded.
@@ -296,6 +299,7 @@ class JobsService:
         if job.state == JobState.QUEUED:
             await self._store.run_now(job_id)
         else:
+            await self._families.requeue_below(job_id)
             await self._store.requeue(job)
         ring_after_commit(self._session, self._bell)
         return await self.get(principal, job_id)

@@ -69,6 +69,9 @@ class SqliteLedger:
             return self._end(connection, claim, cancelled, progress)
         note = self._plans.note
         connection.execute(note.text, note.arguments(arguments))
+        if claim.parent_id is not None and ending.state.is_final:
+            told = self._plans.child_ended
+            connection.execute(told.text, told.arguments(arguments))
         return None
 
     @contextmanager

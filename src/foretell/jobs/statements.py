@@ -18,12 +18,15 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Update,
+    and_,
     bindparam,
+    case,
     cast,
     extract,
     func,
     insert,
     literal,
+    null,
     or_,
     select,
     update,
@@ -52,6 +55,15 @@ def active_key(owner_id: str | None, task: str, unique_key: str | None) -> str |
         return None
     text = "\n".join((owner_id or "", task, unique_key))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is(job_id: str | Sequence[str]) -> ColumnElement[bool]:
+    return Job.id == job_id if isinstance(job_id, str) else Job.id.in_(job_id)
+
+
+def _waiting(job_id: str | Sequence[str]) -> list[ColumnElement[bool]]:
+    is_waiting = Job.waits_since.is_not(None)
+    return [_is(job_id), Job.state == JobState.RUNNING, is_waiting]
 
 
 class Statements:
@@ -278,10 +290,88 @@ class Statements:
             error=error,
         )
 
-    def cancel_queued(self, job_id: str, now: datetime) -> Update:
+    def wait_for(
+        self, parent_id: str, *, active: int, total: int, now: datetime
+    ) -> Update:
+        """Say how many children a waiting parent waits for; none: it goes on."""
+        values: dict[str, Any] = {
+            "waits_for": active,
+            "progress_done": total - active,
+            "progress_total": total,
+            "progress_unit": "shards",
+        }
+        if active == 0:
+            values |= {"state": JobState.QUEUED, "waits_since": None}
         return (
             update(Job)
-            .where(Job.id == job_id, Job.state == JobState.QUEUED)
+            .where(Job.id == parent_id, Job.waits_since.is_not(None))
+            .values(**values, **self._change(now))
+            .execution_options(synchronize_session=False)
+        )
+
+    def wake(self, parent_id: str, now: datetime) -> Update:
+        """Bring a waiting parent back to the queue, at its old place."""
+        return (
+            update(Job)
+            .where(*_waiting(parent_id))
+            .values(
+                state=JobState.QUEUED,
+                waits_since=None,
+                next_send=None,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def child_ended(self, parent_id: Any, now: datetime) -> Update:
+        """Count a child off; the last one brings the parent back to the queue.
+
+        The condition names no column that says whether the parent waits: PostgreSQL
+        would judge it by the row as it was before a parent that is just beginning to
+        wait, instead of waiting for that transaction's end.
+        """
+        waits = Job.waits_since.is_not(None)
+        is_last = and_(waits, Job.waits_for <= 1)
+        # In this order: MySQL sees what was set before, the others do not.
+        return (
+            update(Job)
+            .where(Job.id == parent_id, Job.state == JobState.RUNNING)
+            .ordered_values(
+                (Job.state, case((is_last, JobState.QUEUED), else_=Job.state)),
+                (
+                    Job.progress_done,
+                    case(
+                        (waits, Job.progress_total - Job.waits_for + 1),
+                        else_=Job.progress_done,
+                    ),
+                ),
+                (Job.waits_since, case((is_last, null()), else_=Job.waits_since)),
+                (Job.waits_for, Job.waits_for - 1),
+                (Job.seq, Job.seq + 1),
+                (Job.changed_at, self.clock(now)),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def cancel_waiting(self, job_id: str | Sequence[str], now: datetime) -> Update:
+        """End a parent that only waits."""
+        return (
+            update(Job)
+            .where(*_waiting(job_id))
+            .values(
+                state=JobState.CANCELLED,
+                active_key=None,
+                waits_since=None,
+                finished_at=now,
+                **self._change(now),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def cancel_queued(self, job_id: str | Sequence[str], now: datetime) -> Update:
+        return (
+            update(Job)
+            .where(_is(job_id), Job.state == JobState.QUEUED)
             .values(
                 state=JobState.CANCELLED,
                 active_key=None,
@@ -291,25 +381,23 @@ class Statements:
             .execution_options(synchronize_session=False)
         )
 
-    def cancel_running(self, job_id: str, now: datetime) -> Update:
+    def cancel_running(self, job_id: str | Sequence[str], now: datetime) -> Update:
         """Ask for the end of a running job; the first time of asking counts."""
         return (
             update(Job)
-            .where(
-                Job.id == job_id,
-                Job.state == JobState.RUNNING,
-                Job.cancel_at.is_(None),
-            )
+            .where(_is(job_id), Job.state == JobState.RUNNING, Job.cancel_at.is_(None))
             .values(cancel_at=self.clock(now), **self._change(now))
             .execution_options(synchronize_session=False)
         )
 
-    def requeue(self, job_id: str, key: str | None, now: datetime) -> Update:
+    def requeue(
+        self, job_id: str | Sequence[str], key: str | None, now: datetime
+    ) -> Update:
         """Run a failed or cancelled job again, with all its attempts."""
         return (
             update(Job)
             .where(
-                Job.id == job_id,
+                _is(job_id),
                 Job.state.in_([JobState.FAILED, JobState.CANCELLED]),
             )
             .values(
@@ -361,9 +449,11 @@ class Statements:
         return select(Job.worker).where(Job.state == JobState.RUNNING).distinct()
 
     def count_active(self) -> Select[str, int]:
+        """Jobs by state that wait for a worker or have one."""
+        is_held = Job.waits_since.is_(None)
         return (
             select(Job.state, func.count())
-            .where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+            .where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]), is_held)
             .group_by(Job.state)
         )
 

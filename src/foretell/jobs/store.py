@@ -40,6 +40,7 @@ _NOTHING: Mapping[str, Any] = dict.fromkeys(
         "result",
         "error",
         "waits_since",
+        "waits_for",
     )
 )
 _RUNG = "foretell.jobs.rung"
@@ -61,6 +62,8 @@ class NewJob:
     run_at: datetime | None = None
     unique_key: str | None = None
     parent_id: str | None = None
+    stage: int | None = None
+    shard: int | None = None
     target: str | None = None
     objects: Sequence[str] = ()
     schedule_id: str | None = None
@@ -213,8 +216,18 @@ class JobStore:
     async def cancel(self, job_id: str) -> None:
         """End a queued job now; ask the worker of a running one to stop."""
         now = self._clock.now()
-        if not await self._changes(self._sql.cancel_queued(job_id, now)):
+        if await self._changes(self._sql.cancel_queued(job_id, now)):
+            await self.tell_parent(job_id)
+        else:
             await self._session.execute(self._sql.cancel_running(job_id, now))
+
+    async def tell_parent(self, job_id: str) -> None:
+        """A child ended without a worker: its parent counts it off."""
+        statement = select(Job.parent_id).where(Job.id == job_id)
+        parent_id = await self._session.scalar(statement)
+        if parent_id is not None:
+            now = self._clock.now()
+            await self._session.execute(self._sql.child_ended(parent_id, now))
 
     async def requeue(self, job: Job) -> bool:
         """Run a failed or cancelled job again.
@@ -306,6 +319,8 @@ class JobStore:
         await self._session.execute(
             self._sql.attempt_ended(claim, ending.outcome, now, ending.error)
         )
+        if is_final and claim.parent_id is not None:
+            await self._session.execute(self._sql.child_ended(claim.parent_id, now))
         return True
 
     async def is_ended_by(self, claim: Claim) -> bool:
@@ -344,7 +359,9 @@ class JobStore:
         error = problem_of(JobExpired())
         count = 0
         for job_id in list(await self._session.scalars(self._sql.expired(now))):
-            count += await self._changes(self._sql.expire(job_id, error, now))
+            if await self._changes(self._sql.expire(job_id, error, now)):
+                await self.tell_parent(job_id)
+                count += 1
         return count
 
     async def has_expired(self) -> bool:
@@ -452,6 +469,8 @@ def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
         "state": JobState.QUEUED,
         "owner_id": new.owner_id,
         "parent_id": new.parent_id,
+        "stage": new.stage,
+        "shard": new.shard,
         "objects": list(new.objects),
         "schedule_id": new.schedule_id,
         "concurrency_key": new.concurrency_key,

@@ -21,6 +21,7 @@ from foretell.errors import Unavailable
 from foretell.jobs.children import Child, Nursery, NurseryDied
 from foretell.jobs.composition import Timing
 from foretell.jobs.doorbell import Doorbell, socket_folder, sweep_sockets
+from foretell.jobs.families import FamilyStore
 from foretell.jobs.identity import is_alive, is_local, is_responsive
 from foretell.jobs.store import JobStore
 
@@ -175,6 +176,7 @@ class Supervisor:
         living."""
         async with self._database.reading() as session:
             holders = await JobStore(session, self._clock).workers()
+            stranded = await FamilyStore(session, self._clock).stranded()
         if holders:
             await self._vouch(holders)
             await self._end_stuck(holders)
@@ -187,6 +189,10 @@ class Supervisor:
                     freed += await store.free_worker(worker)
                 freed += await store.free_lapsed()
         self._tell(freed)
+        for parent_id in stranded:
+            async with self._database.writing() as session:
+                woken = await FamilyStore(session, self._clock).wake(parent_id)
+            self._tell([parent_id] if woken else [])
 
     async def _vouch(self, holders: list[str]) -> None:
         now = time.monotonic()

@@ -39,6 +39,7 @@ class AttemptOutcome(StrEnum):
     TIMED_OUT = "timed_out"
     WORKER_DIED = "worker_died"
     RELEASED = "released"
+    WAITS = "waits"
 
 
 class Job(Base):
@@ -58,7 +59,11 @@ class Job(Base):
         schedule_id: The schedule whose tick asked for it.
         concurrency_key: At most `concurrency_limit` jobs with this key run at once.
         expires_at: A job that has not begun by then fails instead.
-        waits_since: When the function returned and left children to wait for.
+        waits_since: Since when the job waits for its children: it counts as running,
+            no worker holds it, and its function is called again when they ended.
+        waits_for: How many children it waits for. What decides is their rows; a
+            count that is wrong is found by the sweep.
+        stage, shard: Of a child: which fan-out of its parent, which place in it.
         next_send: When a carrier may be handed the id again (external executors).
     """
 
@@ -84,6 +89,8 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(16))
     owner_id: Mapped[str | None] = mapped_column(String(36))
     parent_id: Mapped[str | None] = mapped_column(String(36))
+    stage: Mapped[int | None] = mapped_column(Integer)
+    shard: Mapped[int | None] = mapped_column(Integer)
     objects: Mapped[list[Any]] = mapped_column(JSON)
     schedule_id: Mapped[str | None] = mapped_column(String(36))
     concurrency_key: Mapped[str | None] = mapped_column(String(200))
@@ -91,6 +98,7 @@ class Job(Base):
 
     expires_at: Mapped[datetime | None]
     waits_since: Mapped[datetime | None]
+    waits_for: Mapped[int | None] = mapped_column(Integer)
     run_at: Mapped[datetime]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

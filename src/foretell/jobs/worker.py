@@ -53,6 +53,7 @@ class Worker:
         folder = socket_folder(parts.data_dir)
         listener = Listener(folder, "worker", self._rung.set)
         bell = Doorbell(folder, "server")
+        workers_bell = Doorbell(folder, "worker")
         database = parts.make_database()
         watch = Watch(
             parts.make_database, parts.clock, parts.timing, bell, parent=self._parent
@@ -66,6 +67,7 @@ class Worker:
                     worker_identity(),
                     watch=watch,
                     bell=bell,
+                    workers_bell=workers_bell,
                     ledger_of=open_ledger,
                 )
                 self._take_signals(runner)
@@ -79,6 +81,7 @@ class Worker:
             listener.close()
             watch.close()
             bell.close()
+            workers_bell.close()
             await database.close()
 
     async def _open_feed(self, database: Database) -> None:

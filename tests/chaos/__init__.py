@@ -1,0 +1,1 @@
+"""Random faults against jobs on every store and executor: `make chaos`."""
