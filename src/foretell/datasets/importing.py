@@ -32,6 +32,11 @@ PRELOAD = ("foretell.tabular.importing",)
 DRY_RUN_ROWS = 1_000
 TIMEOUT_SECONDS = 6 * 3600.0
 DRY_RUN_TIMEOUT_SECONDS = 30.0
+# Of the processor, by the size of the file as it came: reading a MiB of text takes less
+# than a tenth of a second, inflating and reading a packed one up to five. What takes
+# longer than this is a file made to never end.
+_CPU_SECONDS = 12
+_CPU_SECONDS_PER_MIB = 16
 
 Report = Callable[[Progress], Awaitable[None] | None]
 
@@ -130,6 +135,7 @@ class DatasetImporter:
         report: Report,
         timeout_seconds: float,
     ) -> ImportResult:
+        size = Path(request.source).stat().st_size
         return await self._sandbox.run(
             READER,
             request,
@@ -137,6 +143,7 @@ class DatasetImporter:
             read=[path],
             write=[folder],
             memory_bytes=self._memory_bytes,
+            cpu_seconds=_CPU_SECONDS + (size * _CPU_SECONDS_PER_MIB >> 20),
             timeout_seconds=timeout_seconds,
             on_progress=report,
             progress_type=Progress,

@@ -1,5 +1,6 @@
 """The job that makes dataset versions of uploaded files."""
 
+import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -52,10 +53,10 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
     """Read an uploaded file into the next version of a dataset."""
     parts: Parts = job.services
 
+    started = time.monotonic()
+
     async def report(progress: Progress) -> None:
-        message = (
-            f"{progress.stage}: {progress.rows:,} rows, {progress.rejects:,} aside"
-        )
+        message = _progress_text(progress, time.monotonic() - started)
         await job.progress(progress.done, progress.total, "bytes", message)
 
     contents = await parts.port(DatasetImporter).read(
@@ -74,6 +75,18 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
             args.dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )
     return {"dataset": args.dataset, "version": version.number}
+
+
+def _progress_text(progress: Progress, seconds: float) -> str:
+    """What an import has done so far; its bytes are told apart."""
+    found = [progress.stage]
+    if progress.rows or progress.rejects:
+        speed = int(progress.rows / max(seconds, 0.001))
+        found.append(f"{progress.rows:,} rows ({speed:,}/s)")
+        found.append(f"{progress.rejects:,} rejects")
+    if progress.columns:
+        found.append(f"{progress.columns:,} columns")
+    return ", ".join(found)
 
 
 @tasks.task("datasets.remove_files", is_exposed=False)
