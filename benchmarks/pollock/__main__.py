@@ -17,15 +17,24 @@ from pathlib import Path
 from benchmarks.pollock.scoring import score, simple, weighted
 from foretell.errors import ForetellError
 from foretell.tabular.delimited import import_texts
+from foretell.tabular.errors import EmptyFile
 from foretell.tabular.messages import ImportRequest
 
 
-def loaded_rows(source: Path) -> list[list[str]] | None:
-    """Return header and rows as Foretell reads them, before any type is given."""
+def loaded_rows(source: Path, *, only_rows: bool) -> list[list[str]] | None:
+    """Return header and records as Foretell reads them, before any type is given.
+
+    A file that is refused as empty is read: nothing is what it holds.
+
+    Args:
+        only_rows: Leave out the rejects, which are kept aside with their text.
+    """
     with tempfile.TemporaryDirectory() as folder:
         request = ImportRequest(source=str(source), output=folder)
         try:
-            return list(import_texts(request))
+            return list(import_texts(request, with_rejects=not only_rows))
+        except EmptyFile:
+            return []
         except ForetellError:
             return None
 
@@ -49,13 +58,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="polluted_files")
     parser.add_argument("--worst", type=int, default=10)
+    parser.add_argument("--only-rows", action="store_true")
     given = parser.parse_args()
     folder = given.folder / given.data
     files = sorted(path for path in (folder / "csv").iterdir())
     scores = {}
     for path in files:
         clean = clean_rows(folder / "clean" / path.name)
-        scores[path.name] = score(clean, loaded_rows(path))
+        scores[path.name] = score(clean, loaded_rows(path, only_rows=given.only_rows))
     print(f"{len(scores)} files, simple {simple(scores):.4f} of 10", end="")
     if given.data == "polluted_files":
         weights = json.loads((given.folder / "pollock_weights.json").read_text())

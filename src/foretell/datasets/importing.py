@@ -135,7 +135,6 @@ class DatasetImporter:
         report: Report,
         timeout_seconds: float,
     ) -> ImportResult:
-        size = Path(request.source).stat().st_size
         return await self._sandbox.run(
             READER,
             request,
@@ -143,7 +142,7 @@ class DatasetImporter:
             read=[path],
             write=[folder],
             memory_bytes=self._memory_bytes,
-            cpu_seconds=_CPU_SECONDS + (size * _CPU_SECONDS_PER_MIB >> 20),
+            cpu_seconds=_cpu_seconds(path),
             timeout_seconds=timeout_seconds,
             on_progress=report,
             progress_type=Progress,
@@ -182,6 +181,11 @@ class DatasetImporter:
             "bytes": part.bytes,
             "sha256": part.sha256,
         }
+
+
+def _cpu_seconds(path: Path) -> int:
+    """How long the processor may work on a file."""
+    return _CPU_SECONDS + (path.stat().st_size * _CPU_SECONDS_PER_MIB >> 20)
 
 
 def _ignore(_progress: Progress) -> None:

@@ -19,6 +19,7 @@ import polars as pl
 from foretell.tabular.column_typer import ColumnTyper, TypedBlock
 from foretell.tabular.fast_reader import read_block
 from foretell.tabular.layout import Layout, find_layout
+from foretell.tabular.lenient import mended
 from foretell.tabular.messages import (
     ImportOptions,
     ImportRequest,
@@ -48,16 +49,19 @@ def import_delimited(
     return _Import(request, text, report).run()
 
 
-def import_texts(request: ImportRequest) -> Iterator[list[str]]:
-    """Yield the header, if there is one, and the rows, every cell as it is written.
+def import_texts(request: ImportRequest, *, with_rejects: bool) -> Iterator[list[str]]:
+    """Yield the header, if there is one, and the records, cells as they are written.
 
     The structure of the table and no types: what benchmarks of structure compare.
+
+    Args:
+        with_rejects: Give the records kept aside too, as they are likely meant.
     """
     with open_source(request, lambda progress: None) as text:
         run = _Import(request, text, lambda progress: None)
         if run.has_header:
             yield run.names
-        yield from run.texts()
+        yield from run.texts(with_rejects=with_rejects)
 
 
 class _Import:
@@ -89,13 +93,16 @@ class _Import:
     def names(self) -> list[str]:
         return self._layout.names
 
-    def texts(self) -> Iterator[list[str]]:
+    def texts(self, *, with_rejects: bool) -> Iterator[list[str]]:
         layout = self._layout
+        width, kept = layout.shape.width, layout.shape.kept
         with self._text.path.open("rb") as stream:
             for block in self._blocks(stream):
-                frame = read_block(block, layout.dialect, layout.shape.width)
+                frame = read_block(block, layout.dialect, width)
                 for row in frame.rows():
-                    yield [cell or "" for cell in row[: layout.shape.kept]]
+                    yield [cell or "" for cell in row[:kept]]
+                for reject in block.rejects if with_rejects else ():
+                    yield mended(reject.raw, layout.dialect, width)
 
     def run(self) -> ImportResult:
         result = self._pass("reading")
