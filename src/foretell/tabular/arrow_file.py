@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from foretell.tabular.columnar import ColumnarImport, reading
+from foretell.tabular.errors import DamagedFile
 from foretell.tabular.messages import ImportRequest, ImportResult, Progress
 
 ARROW = "an Arrow file"
 _FILE_MAGIC = b"ARROW1"
+_MOST_BATCH_ROWS = 1 << 31
 
 
 def import_arrow(
@@ -57,6 +59,8 @@ class _ArrowRows:
     ) -> Iterator[pa.RecordBatch]:
         with reading(ARROW), pa.memory_map(str(self._path)) as mapped:
             for batch in self._whole(self._opened(mapped)):
+                if batch.num_rows > _MOST_BATCH_ROWS:
+                    raise DamagedFile(ARROW, "a batch has more rows than are written.")
                 batch.validate(full=True)
                 chosen = batch if columns is None else batch.select(columns)
                 for start in range(0, chosen.num_rows, rows):

@@ -128,7 +128,8 @@ class ColumnarImport:
         with VersionOutput(self._request) as output:
             for batch in self._batches():
                 cells = self._cells.read(batch)
-                decoded += cells.bytes
+                # Nulls take no bytes, but rows without an end would never end.
+                decoded += max(cells.bytes, 8 * batch.num_rows * len(self._names))
                 self._check_size(decoded)
                 table.add(self._typed(cells, records + 1), output)
                 records += batch.num_rows

@@ -55,7 +55,8 @@ def import_texts(request: ImportRequest, *, with_rejects: bool) -> Iterator[list
     The structure of the table and no types: what benchmarks of structure compare.
 
     Args:
-        with_rejects: Give the records kept aside too, as they are likely meant.
+        with_rejects: Give the records kept aside too, as they are likely meant; but
+            not those after the last row, which are no part of this table.
     """
     with open_source(request, lambda progress: None) as text:
         run = _Import(request, text, lambda progress: None)
@@ -96,13 +97,16 @@ class _Import:
     def texts(self, *, with_rejects: bool) -> Iterator[list[str]]:
         layout = self._layout
         width, kept = layout.shape.width, layout.shape.kept
+        aside: list[Reject] = []
         with self._text.path.open("rb") as stream:
             for block in self._blocks(stream):
                 frame = read_block(block, layout.dialect, width)
                 for row in frame.rows():
                     yield [cell or "" for cell in row[:kept]]
-                for reject in block.rejects if with_rejects else ():
-                    yield mended(reject.raw, layout.dialect, width)
+                aside += block.rejects if with_rejects else []
+                last = int(block.ordinals[-1]) if block.rows else 0
+                while aside and aside[0].record < last:
+                    yield mended(aside.pop(0).raw, layout.dialect, width)
 
     def run(self) -> ImportResult:
         result = self._pass("reading")

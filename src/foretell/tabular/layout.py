@@ -9,6 +9,7 @@ numbers, dates or booleans. The caller's options override each guess.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from statistics import median
 
 from foretell.tabular.cell_patterns import cell_class
@@ -32,6 +33,7 @@ _NO_DELIMITER = "\x1f"
 _GOOD_ENOUGH = 0.5
 _LONGEST_TITLE = 10  # rows
 _JUDGED_ROWS = 200
+_JUDGED_CELLS = 100_000
 _HEADER_ROWS = 50
 _MOST_NAME_ROWS = 5
 _FEWEST_TITLED = 3  # columns
@@ -77,6 +79,8 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
     rows = sample_rows(sample.head, dialect, first_line=sample.skipped + 1)
     if not rows:
         raise EmptyFile
+    if _usual_width(rows)[0] > max_columns:
+        raise TooManyColumns(max_columns)  # before anything looks at each of them
     rows[0] = _mended_first(rows, sample, dialect)
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
     header = find_header(rows, later, options)
@@ -206,12 +210,8 @@ def _score(sample: Sample, dialect: Dialect) -> float:
     start = next(i for i, row in enumerate(rows) if row.width == width)
     has_title = 0 < start <= _LONGEST_TITLE
     consistency = agreeing / (len(rows) - start if has_title else len(rows))
-    cells = [
-        cell_class(cell)
-        for row in rows
-        if row.width == width and row.cells
-        for cell in row.cells
-    ]
+    texts = (cell for row in rows if row.width == width for cell in row.cells or ())
+    cells = [cell_class(cell) for cell in islice(texts, _JUDGED_CELLS)]
     typed = sum(kind in ("number", "date", "boolean") for kind in cells)
     filled = sum(kind != "empty" for kind in cells)
     if dialect.delimiter in _COMMON_IN_TEXT:
@@ -288,6 +288,9 @@ def _mended_first(
     first, (width, _) = rows[0], _usual_width(rows[1:])
     if first.width == width or width < 2:
         return first
+    names = [cell for cell in first.cells or () if cell.strip()]
+    if len(names) == width and all(cell_class(name) == "text" for name in names):
+        return replace(first, cells=names, width=width)
     text = sample.head[first.start : first.end].decode("utf-8", "replace")
     cells = mended(text.removesuffix("\r"), dialect, width)
     if len(cells) != width:
