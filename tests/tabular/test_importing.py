@@ -40,8 +40,6 @@ def test_an_empty_file_is_refused_as_empty(import_bytes, data):
     [
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "PNG"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
-        (b"PK\x03\x04\x14\x00some.csv", "ZIP"),
-        (b"ARROW1\x00\x00", "Arrow"),
         (bytes(range(32)) * 40, "binary"),
     ],
 )
@@ -53,8 +51,6 @@ def test_what_is_no_text_is_refused_with_its_kind_named(import_bytes, data, kind
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ('{"a": 1}\n{"a": 2}\n', "JSON"),
-        ('[{"a": 1}]', "JSON"),
         ("<!DOCTYPE html>\n<html></html>", "HTML"),
         ('<?xml version="1.0"?>\n<x/>', "XML"),
     ],
@@ -213,7 +209,7 @@ def test_options_override_every_guess(import_bytes):
         ({"encoding": "klingon"}, "encoding"),
         ({"decimal": ":"}, "decimal"),
         ({"header": 99}, "line 99"),
-        ({"format": "ods"}, "ods.*xlsx"),
+        ({"format": "dbf"}, "dbf.*xlsx"),
         ({"types": {"z": "integer"}}, "'z'.*'a', 'b'"),
         ({"types": {"a": "money"}}, "money"),
         ({"date_format": {"a": "%Q"}}, "'a'"),

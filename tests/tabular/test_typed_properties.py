@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foretell.tabular import parquet, sheet_table
+from foretell.tabular import columnar, sheet_table
 from foretell.tabular.cell_patterns import NULL_TOKENS
 
 from .workbook_bytes import sheet_of
@@ -157,8 +157,8 @@ def tables(draw) -> pa.Table:
 def test_a_parquet_file_comes_back_cell_for_cell(
     import_bytes, monkeypatch, table, group, dictionary, batch
 ):
-    monkeypatch.setattr(parquet, "_MOST_BATCH_ROWS", batch)
-    monkeypatch.setattr(parquet, "_FEWEST_BATCH_ROWS", 1)
+    monkeypatch.setattr(columnar, "_MOST_BATCH_ROWS", batch)
+    monkeypatch.setattr(columnar, "_FEWEST_BATCH_ROWS", 1)
     file = io.BytesIO()
     pq.write_table(table, file, row_group_size=group, use_dictionary=dictionary)
     found = import_bytes(file.getvalue())

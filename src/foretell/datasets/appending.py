@@ -1,9 +1,28 @@
 """Append: a new manifest that shares the files of the version before."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from foretell.core.columns import ColumnType
 from foretell.datasets.contents import VersionContents
 from foretell.datasets.errors import AppendMismatch
 from foretell.datasets.tables import DatasetVersion
 from foretell.errors import FieldError
+
+_SCALARS = (
+    ColumnType.BOOLEAN,
+    ColumnType.INTEGER,
+    ColumnType.DECIMAL,
+    ColumnType.FLOAT,
+    ColumnType.DATE,
+    ColumnType.TIME,
+    ColumnType.TIMESTAMP,
+)
+_WIDER: Mapping[ColumnType, tuple[ColumnType, ...]] = {
+    **dict.fromkeys(_SCALARS, (ColumnType.TEXT,)),
+    ColumnType.INTEGER: (ColumnType.FLOAT, ColumnType.DECIMAL, ColumnType.TEXT),
+    ColumnType.DATE: (ColumnType.TIMESTAMP, ColumnType.TEXT),
+}
 
 
 def appended(base: DatasetVersion | None, more: VersionContents) -> VersionContents:
@@ -35,6 +54,21 @@ def appended(base: DatasetVersion | None, more: VersionContents) -> VersionConte
         source=more.source,
         lineage={**more.lineage, "appended_to": base.number},
     )
+
+
+def wider_types(
+    base: list[dict[str, Any]], more: list[dict[str, Any]]
+) -> dict[str, ColumnType]:
+    """Return the types of the dataset that hold the cells of narrower columns.
+
+    A file whose prices happen to be whole numbers belongs into a column of floats.
+    """
+    types = {str(column["name"]): ColumnType(column["type"]) for column in base}
+    return {
+        name: types[name]
+        for name, type_ in ((str(c["name"]), ColumnType(c["type"])) for c in more)
+        if name in types and types[name] in _WIDER.get(type_, ())
+    }
 
 
 def _differences(

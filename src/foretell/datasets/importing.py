@@ -32,6 +32,11 @@ PRELOAD = ("foretell.tabular.importing",)
 DRY_RUN_ROWS = 1_000
 TIMEOUT_SECONDS = 6 * 3600.0
 DRY_RUN_TIMEOUT_SECONDS = 30.0
+# Of the processor, by the size of the file as it came: reading a MiB of text takes less
+# than a tenth of a second, inflating and reading a packed one up to five. What takes
+# longer than this is a file made to never end.
+_CPU_SECONDS = 12
+_CPU_SECONDS_PER_MIB = 16
 
 Report = Callable[[Progress], Awaitable[None] | None]
 
@@ -137,6 +142,7 @@ class DatasetImporter:
             read=[path],
             write=[folder],
             memory_bytes=self._memory_bytes,
+            cpu_seconds=_cpu_seconds(path),
             timeout_seconds=timeout_seconds,
             on_progress=report,
             progress_type=Progress,
@@ -175,6 +181,11 @@ class DatasetImporter:
             "bytes": part.bytes,
             "sha256": part.sha256,
         }
+
+
+def _cpu_seconds(path: Path) -> int:
+    """How long the processor may work on a file."""
+    return _CPU_SECONDS + (path.stat().st_size * _CPU_SECONDS_PER_MIB >> 20)
 
 
 def _ignore(_progress: Progress) -> None:

@@ -10,6 +10,9 @@ from foretell.core.columns import ColumnType
 from foretell.errors import FieldError, Invalid
 from foretell.tabular.messages import ImportOptions
 
+Format = Literal[
+    "csv", "tsv", "json", "ndjson", "xlsx", "xlsb", "xls", "ods", "parquet", "arrow"
+]
 SheetIndex = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 _PLAIN = re.compile(r"[^\r\n\x00\x80-\U0010ffff]")
 
@@ -26,12 +29,14 @@ class Options(BaseModel):
     `header` is true, false or the line (from 1) that holds the column names; cells
     of a column in `types` that do not fit put their row among the rejects; a file
     without the `required` columns is refused, whatever letter case it writes them in;
-    `sheet` is the name of a workbook's sheet, or its place from 0.
+    `sheet` is the name of a workbook's sheet, or its place from 0; `member` the file of
+    a ZIP archive.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["csv", "tsv", "xlsx", "parquet"] | None = None
+    format: Format | None = None
+    member: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     delimiter: str | None = Field(None, min_length=1, max_length=3)
     quote: str | None = Field(None, max_length=1)
     encoding: str | None = Field(None, max_length=40)

@@ -1,13 +1,15 @@
 """The job that makes dataset versions of uploaded files."""
 
+import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from foretell.core.columns import ColumnType
 from foretell.core.parts import Parts
-from foretell.datasets.appending import appended
+from foretell.datasets.appending import appended, wider_types
 from foretell.datasets.composing import datasets_service
-from foretell.datasets.contents import SourceFile
+from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.options import Options
 from foretell.jobs.context import JobContext
@@ -52,18 +54,29 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
     """Read an uploaded file into the next version of a dataset."""
     parts: Parts = job.services
 
+    started = time.monotonic()
+
     async def report(progress: Progress) -> None:
-        message = (
-            f"{progress.stage}: {progress.rows:,} rows, {progress.rejects:,} aside"
-        )
+        message = _progress_text(progress, time.monotonic() - started)
         await job.progress(progress.done, progress.total, "bytes", message)
 
-    contents = await parts.port(DatasetImporter).read(
-        SourceFile(**args.source.model_dump()),
-        args.options,
-        prefix=f"datasets/{args.dataset_id}/{job.job_id}/",
-        report=report,
-    )
+    async def read(options: Options) -> VersionContents:
+        return await parts.port(DatasetImporter).read(
+            SourceFile(**args.source.model_dump()),
+            options,
+            prefix=f"datasets/{args.dataset_id}/{job.job_id}/",
+            report=report,
+        )
+
+    contents = await read(args.options)
+    if args.mode == "append":
+        wider = await _wider(parts, args.dataset_id, contents)
+        if wider:
+            names = ", ".join(f"{name} as {type_}" for name, type_ in wider.items())
+            job.log(f"reading again for the wider types of the dataset: {names}")
+            types = {**args.options.types, **wider}
+            contents = await read(args.options.model_copy(update={"types": types}))
+            contents.lineage["widened"] = dict(wider)
     job.log(f"read {contents.rows:,} rows, kept {contents.rejects:,} aside")
     async with job.session() as session:
         service = datasets_service(parts, session)
@@ -74,6 +87,28 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
             args.dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )
     return {"dataset": args.dataset, "version": version.number}
+
+
+async def _wider(
+    parts: Parts, dataset_id: str, contents: VersionContents
+) -> dict[str, ColumnType]:
+    """The columns that are narrower than those of the dataset they belong to."""
+    async with parts.database.reading() as session:
+        service = datasets_service(parts, session)
+        current = await service.find_current(await service.get_target(dataset_id))
+        return wider_types(current.columns, contents.columns) if current else {}
+
+
+def _progress_text(progress: Progress, seconds: float) -> str:
+    """What an import has done so far; its bytes are told apart."""
+    found = [progress.stage]
+    if progress.rows or progress.rejects:
+        speed = int(progress.rows / max(seconds, 0.001))
+        found.append(f"{progress.rows:,} rows ({speed:,}/s)")
+        found.append(f"{progress.rejects:,} rejects")
+    if progress.columns:
+        found.append(f"{progress.columns:,} columns")
+    return ", ".join(found)
 
 
 @tasks.task("datasets.remove_files", is_exposed=False)

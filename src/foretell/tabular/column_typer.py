@@ -7,6 +7,7 @@ the types that the whole file has proven. So no guess ever costs a row, and no f
 is read more than twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -25,6 +26,7 @@ from foretell.tabular.messages import CellError, Finding, ImportOptions
 from foretell.tabular.type_evidence import (
     EXACT_FLOAT_DIGITS,
     Evidence,
+    Guess,
     NumberEvidence,
 )
 
@@ -48,7 +50,12 @@ class TypedBlock:
 
 
 class ColumnTyper:
-    """Knows the type of each column, or finds it out."""
+    """Knows the type of each column, or finds it out.
+
+    Args:
+        rows: Some rows, to guess types from.
+        guesses: What may be guessed of each column; anything by default.
+    """
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class ColumnTyper:
         options: ImportOptions,
         rows: list[list[str]],
         delimiter: str,
+        guesses: Sequence[Guess] = (),
     ) -> None:
         if options.decimal not in (None, ".", ","):
             raise BadOption("The option decimal must be a point or a comma.")
@@ -75,6 +83,9 @@ class ColumnTyper:
             for name in self.names
             if name not in self._forced
         }
+        for name, guess in zip(self.names, guesses, strict=False):
+            if name in self._evidence:
+                self._evidence[name].narrow(guess)
         self._scales = dict.fromkeys(
             (n for n, f in self._forced.items() if f.kind.type == ColumnType.DECIMAL), 0
         )

@@ -1,23 +1,18 @@
-"""Find out what kind of file the bytes are, and unpack gzip under a running limit.
+"""Find out what kind of file the bytes are.
 
 The name of a file is never believed: a workbook called `.csv` is read as a workbook,
 and a picture called so is refused with its kind named, instead of being read as
 garbled text.
 """
 
-import gzip
 import mmap
 import re
 import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from foretell.errors import Invalid
 from foretell.tabular.encodings import wide_encoding
-from foretell.tabular.errors import EmptyFile, InflatedTooLarge, NotATable
-from foretell.tabular.messages import ImportLimits
+from foretell.tabular.errors import EmptyFile, NotATable
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -29,9 +24,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\x00*", "a TIFF image"),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"PAR1", "a Parquet file (packed once more)"),
     (b"PARE", "an encrypted Parquet file"),
-    (b"ARROW1", "an Arrow file"),
     (b"FEA1", "a Feather file"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC", "an ORC file"),
@@ -41,7 +34,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ\x00", "an xz file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -50,36 +42,66 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"fLaC", "a FLAC audio file"),
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_ARROW_STREAM = b"\xff\xff\xff\xff"
 # Magic of two or three printable letters may also start a header, such as "BMI".
 _SHORT_MAGIC_NEEDS_BINARY = 3
 # Not NUL (judged row by row), nor \x01 and \x1f (delimiters of some exports).
 _CONTROL = bytes(range(2, 9)) + bytes(range(14, 27)) + bytes(range(28, 31))
-_STEP = 1 << 20
-_FREE_INFLATION = 64 << 20
 
 
-Container = Literal["text", "xlsx", "parquet"]
+Container = Literal["text", "xlsx", "xlsb", "xls", "ods", "parquet", "arrow"]
 
 
 def find_container(path: Path) -> Container:
     """Return how the file is to be opened; what looks like nothing else is text.
 
     Raises:
-        NotATable: It is a ZIP archive or an Office file that is no XLSX workbook.
+        NotATable: It is a ZIP archive or an Office file that is no workbook.
     """
     with path.open("rb") as stream:
         head = stream.read(4096)
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith((b"ARROW1\x00\x00", _ARROW_STREAM)):
+        return "arrow"
     if head.startswith(_OLE):
-        raise NotATable(_ole_kind(path))
-    if head.startswith(_ZIP):
-        names = _zip_names(path)
-        if "xl/workbook.xml" in names or (not names and b"xl/" in head):
-            return "xlsx"  # or was one, before it was cut short
-        raise NotATable(_zip_kind(head, names))
+        return _ole_container(path)
+    if head.startswith(ZIP_MAGIC):
+        return _zip_container(path, head)
     return "text"
+
+
+def is_binary_table(head: bytes) -> bool:
+    """Tell whether a file that starts so is a table, but not one of text."""
+    return head.startswith((b"PAR1", b"ARROW1", _ARROW_STREAM, _OLE, *ZIP_MAGIC))
+
+
+def zip_content(path: Path) -> Literal["office", "files"]:
+    """Tell an Office document from an archive of files."""
+    names = _zip_names(path)
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if "[content_types].xml" in names or _is_open_document(head):
+        return "office"
+    if not names and any(part in head for part in (b"xl/", b"word/", b"ppt/")):
+        return "office"  # or was one, before it was cut short
+    return "files"
+
+
+def _is_open_document(head: bytes) -> bool:
+    return b"mimetypeapplication/vnd.oasis" in head[:200]
+
+
+def _zip_container(path: Path, head: bytes) -> Container:
+    names = _zip_names(path)
+    if "xl/workbook.xml" in names or (not names and b"xl/" in head):
+        return "xlsx"  # or was one, before it was cut short
+    if "xl/workbook.bin" in names:
+        return "xlsb"
+    if _is_open_document(head) and b"opendocument.spreadsheet" in head[:200]:
+        return "ods"
+    raise NotATable(_zip_kind(head, names))
 
 
 def _zip_names(path: Path) -> set[str]:
@@ -91,17 +113,18 @@ def _zip_names(path: Path) -> set[str]:
         return set()
 
 
-def _ole_kind(path: Path) -> str:
+def _ole_container(path: Path) -> Container:
     """Office puts what is encrypted, XLSX too, into its old container."""
     with (
         path.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
         if data.find("EncryptedPackage".encode("utf-16-le")) >= 0:
-            return "an Office file that is protected by a password"
-        if data.find("Workbook".encode("utf-16-le")) >= 0:
-            return "an old Excel workbook (XLS)"
-    return "an old Office file"
+            raise NotATable("an Office file that is protected by a password")
+        for name in ("Workbook", "Book"):
+            if data.find(f"{name}\0".encode("utf-16-le")) >= 0:
+                return "xls"
+    raise NotATable("an old Office file that is no workbook")
 
 
 def sniff_kind(head: bytes) -> str | None:
@@ -113,7 +136,7 @@ def sniff_kind(head: bytes) -> str | None:
             return kind
     if head.startswith(_OLE):
         return "an old Office file"
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP_MAGIC):
         return _zip_kind(head, set())
     if head[4:8] == b"ftyp":
         return "a video file"
@@ -125,10 +148,8 @@ def sniff_kind(head: bytes) -> str | None:
 
 
 def _zip_kind(head: bytes, names: set[str]) -> str:
-    if b"mimetypeapplication/vnd.oasis" in head[:200]:
-        return "an OpenDocument file (such as ODS)"
-    if "xl/workbook.bin" in names:
-        return "a binary Excel workbook (XLSB)"
+    if _is_open_document(head):
+        return "an OpenDocument file that is no spreadsheet"
     inside = " ".join(names).encode() + head.lower()
     for part, kind in (
         (b"word/", "a Word document"),
@@ -166,61 +187,15 @@ def refuse_foreign(path: Path) -> None:
 
 
 def markup_kind(text: bytes) -> str | None:
-    """Return what a text is in words, if it is no table but markup or JSON."""
+    """Return what a text is in words, if it is no table but markup."""
     start = text[:512].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "an HTML page"
     if start.startswith((b"<?xml", b"<svg")):
         return "an XML file"
-    if re.match(rb'\{\s*"[^"]*"\s*:|\[\s*[\[{]', start):
-        return "a JSON file"
     return None
 
 
-def is_gzip(path: Path) -> bool:
-    """Tell whether the file starts as a gzip stream does."""
-    with path.open("rb") as stream:
-        return stream.read(3) == b"\x1f\x8b\x08"
-
-
-def gunzip(
-    source: Path,
-    target: Path,
-    limits: ImportLimits,
-    report: Callable[[int], None],
-    most: int | None = None,
-) -> None:
-    """Unpack `source` into `target`, stopping as soon as a limit is passed.
-
-    Args:
-        most: Enough bytes for the caller, who does not need the rest.
-        report: Called with the packed bytes read so far.
-
-    Raises:
-        InflatedTooLarge: Total or ratio is above the limits.
-        Invalid: The stream is damaged or cut short.
-    """
-    written = 0
-    with source.open("rb") as raw, target.open("wb") as out:
-        try:
-            with gzip.GzipFile(fileobj=raw) as packed:
-                while block := packed.read(_STEP):
-                    written += len(block)
-                    _check_inflation(written, raw.tell(), limits)
-                    out.write(block)
-                    report(raw.tell())
-                    if most is not None and written >= most:
-                        return
-        except (OSError, EOFError, zlib.error) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise Invalid("The gzip file is damaged or cut short.") from error
-
-
-def _check_inflation(written: int, packed: int, limits: ImportLimits) -> None:
-    if written > limits.inflated_bytes:
-        raise InflatedTooLarge(f"unpacks to more than {limits.inflated_bytes} bytes")
-    if written > _FREE_INFLATION and written > packed * limits.inflation_ratio:
-        raise InflatedTooLarge(
-            f"unpacks to more than {limits.inflation_ratio} times its size"
-        )
+def is_json(text: bytes) -> bool:
+    """Tell whether a text starts as objects of JSON do, one alone or in an array."""
+    return bool(re.match(rb'\s*\[?\s*\{\s*(?:"[^"]*"\s*:|\})|\s*\[\s*[\[\]]', text))

@@ -7,7 +7,7 @@ not grow with the file. Runs in a sandboxed child.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +19,7 @@ import polars as pl
 from foretell.tabular.column_typer import ColumnTyper, TypedBlock
 from foretell.tabular.fast_reader import read_block
 from foretell.tabular.layout import Layout, find_layout
+from foretell.tabular.lenient import mended
 from foretell.tabular.messages import (
     ImportOptions,
     ImportRequest,
@@ -36,16 +37,32 @@ Report = Callable[[Progress], None]
 _SEPARATOR_LINE = re.compile(rb'"?sep=([\x01-\x7f])"?(?:\r\n|\r|\n)')
 
 
-def import_delimited(request: ImportRequest, report: Report) -> ImportResult:
-    """Read one file of delimited text, which may be packed with gzip.
+def import_delimited(
+    request: ImportRequest, text: SourceText, report: Report
+) -> ImportResult:
+    """Read one file of delimited text.
 
     Raises:
-        UnsupportedFormat: It is no text; the kind is named.
         Invalid: It is empty, or cannot be read with the options given.
-        TooLarge: It unpacks to too much, or has too many columns.
+        TooLarge: It has too many columns.
     """
-    with open_source(request, report) as text:
-        return _Import(request, text, report).run()
+    return _Import(request, text, report).run()
+
+
+def import_texts(request: ImportRequest, *, with_rejects: bool) -> Iterator[list[str]]:
+    """Yield the header, if there is one, and the records, cells as they are written.
+
+    The structure of the table and no types: what benchmarks of structure compare.
+
+    Args:
+        with_rejects: Give the records kept aside too, as they are likely meant; but
+            not those after the last row, which are no part of this table.
+    """
+    with open_source(request, lambda progress: None) as text:
+        run = _Import(request, text, lambda progress: None)
+        if run.has_header:
+            yield run.names
+        yield from run.texts(with_rejects=with_rejects)
 
 
 class _Import:
@@ -68,6 +85,28 @@ class _Import:
             [] if request.max_rows is not None else self._layout.rows,
             self._layout.dialect.delimiter,
         )
+
+    @property
+    def has_header(self) -> bool:
+        return self._layout.header is not False
+
+    @property
+    def names(self) -> list[str]:
+        return self._layout.names
+
+    def texts(self, *, with_rejects: bool) -> Iterator[list[str]]:
+        layout = self._layout
+        width, kept = layout.shape.width, layout.shape.kept
+        aside: list[Reject] = []
+        with self._text.path.open("rb") as stream:
+            for block in self._blocks(stream):
+                frame = read_block(block, layout.dialect, width)
+                for row in frame.rows():
+                    yield [cell or "" for cell in row[:kept]]
+                aside += block.rejects if with_rejects else []
+                last = int(block.ordinals[-1]) if block.rows else 0
+                while aside and aside[0].record < last:
+                    yield mended(aside.pop(0).raw, layout.dialect, width)
 
     def run(self) -> ImportResult:
         result = self._pass("reading")
@@ -101,6 +140,7 @@ class _Import:
                         total=self._size,
                         rows=output.rows,
                         rejects=output.rejects,
+                        columns=len(self._layout.names),
                     )
                 )
             if not self._typer.holds:
@@ -168,7 +208,7 @@ class _Import:
             delimiter=layout.dialect.delimiter,
             quote=layout.dialect.quote,
             header=layout.header,
-            compression=self._text.compression,
+            compression=None,
             findings=[*layout.findings, *self._typer.findings()],
         )
 

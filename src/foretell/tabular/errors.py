@@ -22,7 +22,8 @@ class NotATable(UnsupportedFormat):
     def __init__(self, kind: str) -> None:
         super().__init__(
             f"The file is {kind}, which is not read. What is read: CSV and other"
-            " delimited text (also in gzip), Excel workbooks (XLSX) and Parquet.",
+            " delimited text, JSON and NDJSON, workbooks (XLSX, XLSB, XLS, ODS),"
+            " Parquet and Arrow; also packed by gzip, Zstandard or ZIP.",
             kind=kind,
         )
 
@@ -45,6 +46,25 @@ class DamagedFile(Invalid):
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"The file is {kind} that cannot be read: {reason}", kind=kind)
+
+
+class ArchiveMember(Invalid):
+    """Which file of an archive is meant is not said, or there is none of that name."""
+
+    slug = "archive-member"
+
+    def __init__(self, wanted: str | None, members: list[str]) -> None:
+        shown = ", ".join(map(repr, members[:50])) or "no file that can be read"
+        said = (
+            "The archive holds several files; name one with the option member."
+            if wanted is None and members
+            else (
+                f"The archive has no single file {wanted!r}."
+                if wanted is not None
+                else "The archive is empty."
+            )
+        )
+        super().__init__(f"{said} It has: {shown}.", members=members[:50])
 
 
 class SheetNotFound(Invalid):

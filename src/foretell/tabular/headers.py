@@ -28,6 +28,18 @@ def looks_like_header(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool
     return None
 
 
+def names_typed_columns(row: Sequence[str], data: Sequence[Sequence[str]]) -> bool:
+    """Whether a row has texts in every column of numbers, dates or booleans.
+
+    There must be two such columns: one odd cell makes no name.
+    """
+    votes = [
+        _vote(row[index], [cells[index] for cells in data if index < len(cells)])
+        for index in range(len(row))
+    ]
+    return votes.count(True) > 1 and False not in votes
+
+
 def _vote(cell: str, column: Sequence[str]) -> bool | None:
     classes = [kind for kind in map(cell_class, column) if kind != "empty"]
     first = cell_class(cell)

@@ -9,6 +9,8 @@ numbers, dates or booleans. The caller's options override each guess.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from statistics import median
 
 from foretell.tabular.cell_patterns import cell_class
 from foretell.tabular.errors import BadOption, EmptyFile, HeaderWidth, TooManyColumns
@@ -16,9 +18,10 @@ from foretell.tabular.headers import (
     column_names,
     is_header,
     looks_like_header,
+    names_typed_columns,
     with_required,
 )
-from foretell.tabular.lenient import Dialect
+from foretell.tabular.lenient import Dialect, mended
 from foretell.tabular.messages import Finding, ImportOptions
 from foretell.tabular.records import RecordShape
 from foretell.tabular.samples import Sample, SampleRow, sample_rows
@@ -30,7 +33,10 @@ _NO_DELIMITER = "\x1f"
 _GOOD_ENOUGH = 0.5
 _LONGEST_TITLE = 10  # rows
 _JUDGED_ROWS = 200
+_JUDGED_CELLS = 100_000
 _HEADER_ROWS = 50
+_MOST_NAME_ROWS = 5
+_FEWEST_TITLED = 3  # columns
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
@@ -73,10 +79,13 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
     rows = sample_rows(sample.head, dialect, first_line=sample.skipped + 1)
     if not rows:
         raise EmptyFile
+    if _usual_width(rows)[0] > max_columns:
+        raise TooManyColumns(max_columns)  # before anything looks at each of them
+    rows[0] = _mended_first(rows, sample, dialect)
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
     header = find_header(rows, later, options)
-    names_row = rows[header.index] if header.is_present else None
-    data = rows[header.index + header.is_present :]
+    names_row = _names_row(rows, header)
+    data = rows[header.index + header.rows :]
     if header.width > max_columns:
         raise TooManyColumns(max_columns)
     names = with_required(_names(names_row, header), options.required)
@@ -172,16 +181,22 @@ def _is_headed_by_one(sample: Sample, dialect: Dialect) -> bool:
 
 def _is_used_as_quote(head: bytes, delimiters: Sequence[str], base: Dialect) -> bool:
     """Apostrophes are quotes only where they often stand on both sides of a cell."""
-    if b'"' in head:
-        return False
     edges = {ord(delimiter) for delimiter in delimiters} | {10, 13}
+    opens, closes = _at_edges(head, b"'", edges)
+    if any(_at_edges(head, b'"', edges)):
+        return False
+    return opens >= 2 and abs(opens - closes) <= 0.1 * max(opens, closes)
+
+
+def _at_edges(head: bytes, mark: bytes, edges: set[int]) -> tuple[int, int]:
+    """How often a mark stands at the start, and at the end, of a cell."""
     opens = closes = 0
-    at = head.find(b"'")
+    at = head.find(mark)
     while at >= 0:
         opens += at == 0 or head[at - 1] in edges
         closes += at + 1 == len(head) or head[at + 1] in edges
-        at = head.find(b"'", at + 1)
-    return opens >= 2 and abs(opens - closes) <= 0.1 * max(opens, closes)
+        at = head.find(mark, at + 1)
+    return opens, closes
 
 
 def _score(sample: Sample, dialect: Dialect) -> float:
@@ -195,12 +210,8 @@ def _score(sample: Sample, dialect: Dialect) -> float:
     start = next(i for i, row in enumerate(rows) if row.width == width)
     has_title = 0 < start <= _LONGEST_TITLE
     consistency = agreeing / (len(rows) - start if has_title else len(rows))
-    cells = [
-        cell_class(cell)
-        for row in rows
-        if row.width == width and row.cells
-        for cell in row.cells
-    ]
+    texts = (cell for row in rows if row.width == width for cell in row.cells or ())
+    cells = [cell_class(cell) for cell in islice(texts, _JUDGED_CELLS)]
     typed = sum(kind in ("number", "date", "boolean") for kind in cells)
     filled = sum(kind != "empty" for kind in cells)
     if dialect.delimiter in _COMMON_IN_TEXT:
@@ -253,12 +264,53 @@ def _damaged(sample: Sample, dialect: Dialect) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the table starts: its first row, and the cells in a row as written."""
+    """Where the table starts: its first row, and the cells in a row as written.
+
+    `more` rows below the first one name the columns too.
+    """
 
     index: int
     is_present: bool
     width: int
     kept: int
+    more: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows name the columns."""
+        return self.is_present + self.more
+
+
+def _mended_first(
+    rows: Sequence[SampleRow], sample: Sample, dialect: Dialect
+) -> SampleRow:
+    """The first row; read loosely where it is damaged: it may name the columns."""
+    first, (width, _) = rows[0], _usual_width(rows[1:])
+    if first.width == width or width < 2:
+        return first
+    names = [cell for cell in first.cells or () if cell.strip()]
+    if len(names) == width and all(cell_class(name) == "text" for name in names):
+        return replace(first, cells=names, width=width)
+    text = sample.head[first.start : first.end].decode("utf-8", "replace")
+    cells = mended(text.removesuffix("\r"), dialect, width)
+    if len(cells) != width:
+        return first
+    return replace(first, cells=cells, width=width)
+
+
+def _names_row(rows: Sequence[SampleRow], header: Header) -> SampleRow | None:
+    """The row that names the columns; of several, their names joined."""
+    if not header.is_present:
+        return None
+    first = rows[header.index]
+    if not header.more:
+        return first
+    parts = [row.cells or [] for row in rows[header.index :][: header.rows]]
+    cells = [
+        " ".join(part.strip() for part in names if part.strip())
+        for names in zip(*parts, strict=True)
+    ]
+    return replace(first, cells=cells)
 
 
 def find_header(
@@ -287,7 +339,22 @@ def find_header(
     if is_judged and not is_header(first.cells or [], same):
         width, _ = _usual_width([*rows[index:], *later])
         return Header(index, False, width, width)
-    return _fit(rows, later, index)
+    header = _fit(rows, later, index)
+    return replace(header, more=_more_names(rows, header))
+
+
+def _more_names(rows: Sequence[SampleRow], header: Header) -> int:
+    """How many rows below the first name the columns too, such as one of units.
+
+    In columns of numbers, dates or booleans all of their cells are texts.
+    """
+    index = header.index + 1
+    for count, row in enumerate(rows[index : index + _MOST_NAME_ROWS]):
+        below = [r.cells for r in rows[index + count + 1 :][:_HEADER_ROWS] if r.cells]
+        is_judged = row.cells and row.width == header.width and len(below) > 2
+        if not (is_judged and names_typed_columns(row.cells or [], below)):
+            return count
+    return 0  # so many rows of texts are no header
 
 
 def _names_forced(row: SampleRow, options: ImportOptions) -> bool:
@@ -309,6 +376,9 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
     """Return the index of the table's first row; what stands before is a preamble."""
     width, _ = _usual_width([*rows, *later])
     first = next((i for i, row in enumerate(rows) if row.width == width), 0)
+    titles = _padded_titles(rows[first:], width)
+    if titles:
+        return first + titles
     if first == 0 or rows[0].cells is None or rows[0].width < 2:
         return first
     if any(row.width == rows[0].width for row in rows[1:first]):
@@ -321,6 +391,15 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
         is_named = all(cell_class(cell) == "text" for cell in rows[0].cells[:-1])
         return 0 if is_close and is_named else first
     return first
+
+
+def _padded_titles(rows: Sequence[SampleRow], width: int) -> int:
+    """How many rows at the top are a title, filled up with empty cells."""
+    filled = [sum(cell != "" for cell in row.cells or ()) for row in rows]
+    count = next((n for n, cells in enumerate(filled) if cells > 1), 0)
+    if not 0 < count <= _LONGEST_TITLE or width < _FEWEST_TITLED:
+        return 0
+    return count if median(filled[count:]) >= max(2, width / 2) else 0
 
 
 def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> Header:
@@ -360,7 +439,8 @@ def _data_start(
     first = rows[header.index]
     if not header.is_present:
         return sample.offset + first.start, first.line
-    end = min(first.end + 1, len(sample.head))
+    last = rows[header.index + header.more]
+    end = min(last.end + 1, len(sample.head))
     lines = sample.head.count(sample.line_end.encode(), 0, end)
     return sample.offset + end, sample.skipped + 1 + lines
 
@@ -380,6 +460,14 @@ def _findings(
     findings: list[Finding] = []
     if header.index:
         findings.append(preamble(header.index, rows[header.index].line))
+    if header.more:
+        findings.append(
+            Finding(
+                code="header_rows",
+                message=f"{header.rows} rows name the columns; their names were joined.",
+                lines=header.rows,
+            )
+        )
     if header.width > header.kept:
         findings.append(
             Finding(

@@ -5,7 +5,10 @@ comes here and is judged alone, so that a stray or unclosed quote costs its own 
 and never the rows after it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_MOST_OPENINGS = 64
+_FEWEST_WORDS = 4  # a title has two or three words as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,71 @@ def _double_stray_quotes(text: str, dialect: Dialect) -> str | None:
     return between.join(
         cell.replace(quote * 2, quote).replace(quote, quote * 2) for cell in cells
     ).join((quote, quote))
+
+
+_OTHER_DELIMITERS = (",", ";", "\t", "|", " ")
+
+
+def mended(text: str, dialect: Dialect, width: int) -> list[str]:
+    """Return the cells that a damaged record most likely means.
+
+    A quote closes a cell only before a delimiter, and one opening quote may be an
+    ordinary character; or the record has another delimiter than the table. The first
+    reading of `width` cells is taken; without one, the most literal.
+    """
+    cells, openings = _loosely_split(text, dialect, None)
+    if len(cells) == width:
+        return cells
+    for literal in openings[:_MOST_OPENINGS]:
+        found, _ = _loosely_split(text, dialect, literal)
+        if len(found) == width:
+            return found
+    for delimiter in _OTHER_DELIMITERS:
+        is_words = delimiter == " " and width < _FEWEST_WORDS
+        if delimiter != dialect.delimiter and delimiter in text and not is_words:
+            other = replace(dialect, delimiter=delimiter, spaced=False)
+            found, _ = _loosely_split(text, other, None)
+            if len(found) == width > 1:
+                return found
+    return cells
+
+
+def _loosely_split(
+    text: str, dialect: Dialect, literal: int | None
+) -> tuple[list[str], list[int]]:
+    """Return cells, and where their quotes open; the one at `literal` does not."""
+    cells: list[str] = []
+    openings: list[int] = []
+    quote, delimiter, position = dialect.quote, dialect.delimiter, 0
+    while True:
+        if dialect.spaced and cells and text.startswith(" ", position):
+            position += 1
+        stop = -1
+        if quote and text.startswith(quote, position) and position != literal:
+            stop = _loose_end(text, position + 1, dialect)
+        if stop >= 0:
+            openings.append(position)
+            cells.append(text[position + 1 : stop].replace(quote * 2, quote))
+            position = stop + 1
+        else:
+            stop = text.find(delimiter, position)
+            stop = len(text) if stop < 0 else stop
+            cells.append(text[position:stop])
+            position = stop
+        if position >= len(text):
+            return cells, openings
+        position += 1
+
+
+def _loose_end(text: str, start: int, dialect: Dialect) -> int:
+    """Where the quote stands that closes a cell; -1 if none does."""
+    stop = text.find(dialect.quote, start)
+    while stop >= 0:
+        if text[stop + 1 : stop + 2] in ("", dialect.delimiter):
+            return stop
+        following = stop + 2 if text.startswith(dialect.quote, stop + 1) else stop + 1
+        stop = text.find(dialect.quote, following)
+    return -1
 
 
 def join_cells(cells: list[str], dialect: Dialect) -> bytes:

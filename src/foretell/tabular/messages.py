@@ -17,7 +17,9 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What the caller knows about the file; every field left out is found out.
 
     Attributes:
-        format: `csv` (any delimiter), `xlsx` or `parquet`; must be what the bytes are.
+        format: `csv` (any delimiter), `json`, `ndjson`, `xlsx`, `xlsb`, `xls`, `ods`,
+            `parquet` or `arrow`; must be what the bytes are.
+        member: Which file of a ZIP archive is meant, where it holds several.
         delimiter: One character between cells; `tab` and `\\t` both mean the tab.
         quote: One character around cells; empty for "nothing is quoted".
         encoding: Python's name of the text encoding.
@@ -34,6 +36,7 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     format: str | None = None
+    member: str | None = None
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
@@ -98,13 +101,18 @@ class ImportRequest(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How far an import is: `done` of `total` bytes in this stage."""
+    """How far an import is: `done` of `total` bytes in this stage.
+
+    Attributes:
+        rows, rejects, columns: Found so far.
+    """
 
     stage: str
     done: int
     total: int
     rows: int = 0
     rejects: int = 0
+    columns: int = 0
 
 
 class CellError(msgspec.Struct, kw_only=True):
@@ -140,6 +148,7 @@ class SourceDescription(msgspec.Struct, kw_only=True):
 
     Attributes:
         header: Line of the header, or false.
+        compression, member: How it was packed, and its name in an archive.
         sheet, sheets: The sheet that was read, and all there are, in order.
     """
 
@@ -151,6 +160,7 @@ class SourceDescription(msgspec.Struct, kw_only=True):
     quote: str | msgspec.UnsetType = msgspec.UNSET
     header: bool | int | msgspec.UnsetType = msgspec.UNSET
     compression: str | msgspec.UnsetType | None = msgspec.UNSET
+    member: str | msgspec.UnsetType = msgspec.UNSET
     sheet: str | msgspec.UnsetType = msgspec.UNSET
     sheets: list[str] | msgspec.UnsetType = msgspec.UNSET
     findings: list[Finding] = []

@@ -39,10 +39,12 @@ _NAN = ("NaN", "nan", "NAN")
 
 @dataclass(slots=True)
 class ChosenSheet:
-    """The sheet to read, and the names of all of them."""
+    """The sheet to read, the names of all of them, and what the workbook is."""
 
     name: str
     sheets: list[str]
+    format: str
+    kind: str
     has_merged_cells: bool = False
     first_column: int = 0
 
@@ -226,6 +228,7 @@ class SheetTable:
                 total=self._size,
                 rows=rows,
                 rejects=rejects,
+                columns=len(self._names),
             )
         )
 
@@ -233,7 +236,7 @@ class SheetTable:
         return SourceDescription(
             filename=self._request.filename,
             bytes=self._size,
-            format="xlsx",
+            format=self._sheet.format,
             header=self._header,
             sheet=self._sheet.name,
             sheets=self._sheet.sheets,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foretell.tabular.containers import gunzip, is_gzip, markup_kind, refuse_foreign
+from foretell.tabular.containers import is_json, markup_kind, refuse_foreign
 from foretell.tabular.encodings import (
     Encoding,
     decode_to_utf8,
@@ -27,7 +27,7 @@ class SourceText:
         path: Where it is.
         start: Bytes of a byte order mark to leave out.
         encoding: How the source was encoded.
-        compression: How the source was packed.
+        is_json: Whether it starts as JSON does.
         may_be_damaged: Whether some bytes are not UTF-8, or U+FFFD stands for bytes
             that could not be decoded.
     """
@@ -35,7 +35,7 @@ class SourceText:
     path: Path
     start: int
     encoding: Encoding
-    compression: str | None
+    is_json: bool
     may_be_damaged: bool
 
 
@@ -45,12 +45,11 @@ def open_source(
 ) -> Generator[SourceText, None, None]:
     """Give the source as UTF-8; temporary files in the output folder go at the end.
 
-    A dry run unpacks and decodes only as much as its rows can need.
+    A dry run decodes only as much as its rows can need.
 
     Raises:
         EmptyFile, NotATable: The bytes are no text.
-        InflatedTooLarge: It unpacks to too much.
-        Invalid: It is damaged gzip, or the encoding named does not exist.
+        Invalid: The encoding named does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="text-", dir=request.output) as folder:
         yield _as_utf8(request, Path(folder), report)
@@ -59,34 +58,30 @@ def open_source(
 def _as_utf8(
     request: ImportRequest, folder: Path, report: Callable[[Progress], None]
 ) -> SourceText:
-    source, compression = Path(request.source), None
+    source = Path(request.source)
     most = None if request.max_rows is None else _DRY_RUN_BYTES
-    if is_gzip(source):
-        unpacked = folder / "unpacked"
-        unpacking = _stage(report, "unpacking", source)
-        gunzip(source, unpacked, request.limits, unpacking, most)
-        source, compression = unpacked, "gzip"
     refuse_foreign(source)
     encoding = _encoding_of(source, request.options.encoding, most)
     if encoding.is_utf8:
         is_damaged = encoding.is_damaged
-        text = SourceText(source, encoding.mark, encoding, compression, is_damaged)
-        return _refuse_markup(text, request)
+        return _judged(source, encoding.mark, encoding, is_damaged, request)
     decoded = folder / "decoded"
     decoding = _stage(report, "decoding", source)
     is_damaged = decode_to_utf8(source, decoded, encoding, decoding, most)
-    text = SourceText(decoded, 0, encoding, compression, is_damaged)
-    return _refuse_markup(text, request)
+    return _judged(decoded, 0, encoding, is_damaged, request)
 
 
-def _refuse_markup(text: SourceText, request: ImportRequest) -> SourceText:
-    """Raise if the text is no table, unless the caller insists on one."""
-    with text.path.open("rb") as stream:
-        stream.seek(text.start)
-        kind = markup_kind(stream.read(512))
+def _judged(
+    path: Path, start: int, encoding: Encoding, is_damaged: bool, request: ImportRequest
+) -> SourceText:
+    """The text, unless it is no table and the caller does not insist on one."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        head = stream.read(4096)
+    kind = markup_kind(head)
     if kind is not None and request.options.format is None:
         raise NotATable(kind)
-    return text
+    return SourceText(path, start, encoding, is_json(head), is_damaged)
 
 
 def _encoding_of(source: Path, named: str | None, most: int | None) -> Encoding:

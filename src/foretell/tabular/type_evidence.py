@@ -8,6 +8,7 @@ to be one, never because a sample was.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
@@ -30,6 +31,10 @@ _PEEK = 64
 EXACT_FLOAT_DIGITS = 15  # every whole number of up to 15 digits is exact as a float
 _SHAPES = {name: re.compile(form.shape) for name, form in FORMATS.items()}
 _BOOLEANS = frozenset((*TRUE, *FALSE))
+
+
+Guess = Literal["any", "moments", "none"]
+"""What may be guessed of cells: all types, only dates and times, or none but text."""
 
 
 @dataclass(slots=True)
@@ -135,6 +140,13 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.numbers = {mark: NumberEvidence() for mark in self.marks}
+
+    def narrow(self, guess: Guess) -> None:
+        """Rule out what the file itself says the cells are not."""
+        if guess != "any":
+            self.numbers, self.is_boolean = {}, False
+        if guess == "none":
+            self.formats = set()
 
     @property
     def is_open(self) -> bool:

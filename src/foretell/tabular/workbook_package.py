@@ -39,20 +39,24 @@ _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 class WorkbookPackage:
     """An open archive whose parts are read under limits.
 
+    Args:
+        kind: What it is, in words.
+
     Raises:
         DamagedFile: Its directory is damaged, or names a part twice.
         NotATable: It is protected by a password.
         InflatedTooLarge: It holds too many parts, or says it unpacks to too much.
     """
 
-    def __init__(self, path: Path, limits: ImportLimits) -> None:
+    def __init__(self, path: Path, limits: ImportLimits, kind: str = WORKBOOK) -> None:
+        self._kind = kind
         self._limits = limits
         self._packed = path.stat().st_size
         self._inflated = 0
         try:
             self._archive = zipfile.ZipFile(path)
         except _DAMAGE as error:
-            raise DamagedFile(WORKBOOK, "its archive is damaged.") from error
+            raise DamagedFile(self._kind, "its archive is damaged.") from error
         try:
             self._parts = self._checked(self._archive.infolist())
         except BaseException:
@@ -78,11 +82,13 @@ class WorkbookPackage:
         for entry in entries:
             name = entry.filename.lower()
             if name in parts:
-                raise DamagedFile(WORKBOOK, "its archive names a part twice.")
+                raise DamagedFile(self._kind, "its archive names a part twice.")
             if entry.flag_bits & _ENCRYPTED:
                 raise NotATable("a workbook that is protected by a password")
             if entry.compress_type not in _KNOWN_METHODS:
-                raise DamagedFile(WORKBOOK, "its archive is packed in an unknown way.")
+                raise DamagedFile(
+                    self._kind, "its archive is packed in an unknown way."
+                )
             parts[name] = entry
         return parts
 
@@ -110,7 +116,7 @@ class WorkbookPackage:
                     self._check_size(self._inflated)
                     yield block
         except _DAMAGE as error:
-            raise DamagedFile(WORKBOOK, "its archive is damaged.") from error
+            raise DamagedFile(self._kind, "its archive is damaged.") from error
 
     def drain_shared(self) -> int:
         """Inflate what the reader reads before any sheet: texts, styles, lists.
@@ -131,18 +137,23 @@ class WorkbookPackage:
         Raises:
             DamagedFile: The list of sheets cannot be read.
         """
-        targets = {
-            relation.get("Id", ""): relation.get("Target", "")
-            for relation in self._tree("xl/_rels/workbook.xml.rels")
-        }
         found: dict[str, str] = {}
         for element in self._tree("xl/workbook.xml").iter():
             if element.tag.rpartition("}")[2] == "sheet":
                 relation = element.get(_RELATION) or element.get(_STRICT_RELATION)
-                found[element.get("name", "")] = _absolute(
-                    targets.get(relation or "", "")
-                )
-        return found
+                found[element.get("name", "")] = relation or ""
+        return self.targets("xl/_rels/workbook.xml.rels", found)
+
+    def targets(self, relations: str, sheets: dict[str, str]) -> dict[str, str]:
+        """Return the parts that the relations of `sheets` lead to, by name."""
+        targets = {
+            relation.get("Id", ""): relation.get("Target", "")
+            for relation in self._tree(relations)
+        }
+        return {
+            name: _absolute(targets.get(relation, ""))
+            for name, relation in sheets.items()
+        }
 
     def _tree(self, name: str) -> ElementTree.Element:
         text = bytearray()
@@ -151,12 +162,12 @@ class WorkbookPackage:
             if len(text) > _DIRECTORY_PART_BYTES:
                 raise InflatedTooLarge("has a list of sheets of unusual size")
         if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise DamagedFile(WORKBOOK, "it declares entities.")
+            raise DamagedFile(self._kind, "it declares entities.")
         try:
             # Bounded, and without entities.
             return ElementTree.fromstring(bytes(text))  # noqa: S314
         except (ElementTree.ParseError, ValueError, LookupError) as error:
-            raise DamagedFile(WORKBOOK, "its list of sheets is damaged.") from error
+            raise DamagedFile(self._kind, "its list of sheets is damaged.") from error
 
 
 def _absolute(target: str) -> str:

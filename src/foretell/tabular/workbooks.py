@@ -1,6 +1,6 @@
-"""Read one sheet of an Excel workbook (XLSX) into Parquet parts and rejects.
+"""Read one sheet of a workbook (XLSX, XLSB, XLS, ODS) into Parquet parts and rejects.
 
-The way of the bytes: archive judged → sheet chosen and measured (`sheet_scan`) → rows
+The way of the bytes: archive judged → sheet chosen and measured (`measured`) → rows
 from calamine, which holds the sheet as a whole → header → columns of typed cells
 (`sheet_columns`) → forced types → parts and rejects. A cell keeps the type that it
 has in the workbook; a formula is its last result, an error is no value.
@@ -8,6 +8,7 @@ Runs in a sandboxed child.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import python_calamine as calamine
@@ -18,10 +19,10 @@ from foretell.tabular.errors import (
     SheetNotFound,
     SheetTooLarge,
 )
+from foretell.tabular.measured_sheets import MeasuredSheets, measured
 from foretell.tabular.messages import ImportRequest, ImportResult, Progress
-from foretell.tabular.sheet_scan import SheetScan, scan_sheet
+from foretell.tabular.sheet_scan import SheetScan
 from foretell.tabular.sheet_table import ChosenSheet, SheetTable
-from foretell.tabular.workbook_package import WORKBOOK, WorkbookPackage
 
 Report = Callable[[Progress], None]
 _SHEET = calamine.SheetTypeEnum.WorkSheet
@@ -46,49 +47,48 @@ def import_workbook(request: ImportRequest, report: Report) -> ImportResult:
     path = Path(request.source)
     size = path.stat().st_size
     report(Progress(stage="opening the workbook", done=0, total=size))
-    with WorkbookPackage(path, request.limits) as package:
-        shared = package.drain_shared()
-        parts = package.sheet_parts()
-        with _opened(path) as book:
-            chosen, scan = _choose(book, package, parts, request.options.sheet)
-            _check_room(scan, shared, request)
-            sheet = _sheet(book, chosen.name)
-            chosen.has_merged_cells = bool(sheet.merged_cell_ranges)
-            chosen.first_column = sheet.start[1] if sheet.start else 0
-            table = SheetTable(request, chosen, scan, report)
-            table.collect(sheet.iter_rows(), sheet.total_height)
-            del sheet
+    with ExitStack() as stack:
+        sheets = stack.enter_context(measured(path, request.limits))
+        _check_held(sheets, request)
+        book = stack.enter_context(_opened(path, sheets.kind))
+        chosen, scan = _choose(book, sheets, request.options.sheet)
+        _check_room(scan, sheets.shared_bytes, request)
+        sheet = _sheet(book, chosen)
+        chosen.has_merged_cells = bool(sheet.merged_cell_ranges)
+        chosen.first_column = sheet.start[1] if sheet.start else 0
+        table = SheetTable(request, chosen, scan, report)
+        table.collect(sheet.iter_rows(), sheet.total_height)
+        del sheet
     return table.write()
 
 
-def _opened(path: Path) -> calamine.CalamineWorkbook:
+def _opened(path: Path, kind: str) -> calamine.CalamineWorkbook:
     try:
         return calamine.CalamineWorkbook.from_path(str(path))
     except calamine.PasswordError as error:
-        raise DamagedFile(WORKBOOK, "it is protected by a password.") from error
+        raise DamagedFile(kind, "it is protected by a password.") from error
     except (calamine.CalamineError, OSError) as error:
-        raise _damaged(error) from error
+        raise _damaged(kind, error) from error
 
 
-def _damaged(error: Exception) -> DamagedFile:
+def _damaged(kind: str, error: Exception) -> DamagedFile:
     said = str(error).rstrip(".")[:200]
     if not said or "detect" in said:  # it tried every format it knows
         said = "parts of it are damaged or missing"
-    return DamagedFile(WORKBOOK, f"{said}.")
+    return DamagedFile(kind, f"{said}.")
 
 
-def _sheet(book: calamine.CalamineWorkbook, name: str) -> calamine.CalamineSheet:
+def _sheet(
+    book: calamine.CalamineWorkbook, chosen: ChosenSheet
+) -> calamine.CalamineSheet:
     try:
-        return book.get_sheet_by_name(name)
+        return book.get_sheet_by_name(chosen.name)
     except (calamine.CalamineError, OSError) as error:
-        raise _damaged(error) from error
+        raise _damaged(chosen.kind, error) from error
 
 
 def _choose(
-    book: calamine.CalamineWorkbook,
-    package: WorkbookPackage,
-    parts: dict[str, str],
-    wanted: str | int | None,
+    book: calamine.CalamineWorkbook, measured: MeasuredSheets, wanted: str | int | None
 ) -> tuple[ChosenSheet, SheetScan]:
     """Return the sheet named, or the first one that holds anything.
 
@@ -96,18 +96,22 @@ def _choose(
     """
     sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == _SHEET]
     names = [sheet.name for sheet in sheets]
+
+    def chosen(name: str) -> ChosenSheet:
+        return ChosenSheet(name, names, measured.format, measured.kind)
+
     if wanted is not None:
         name = _named(wanted, names)
-        return ChosenSheet(name, names), scan_sheet(package.blocks(parts.get(name, "")))
+        return chosen(name), measured.scan(name, book)
     visible = [sheet.name for sheet in sheets if sheet.visible == _VISIBLE]
     hidden = [name for name in names if name not in visible]
     scans: dict[str, SheetScan] = {}
     for name in (*visible, *hidden):
-        scans[name] = scan_sheet(package.blocks(parts.get(name, "")))
+        scans[name] = measured.scan(name, book)
         if scans[name].values:
-            return ChosenSheet(name, names), scans[name]
+            return chosen(name), scans[name]
     for name, scan in scans.items():
-        return ChosenSheet(name, names), scan
+        return chosen(name), scan
     raise EmptyFile
 
 
@@ -118,6 +122,12 @@ def _named(wanted: str | int, names: list[str]) -> str:
     elif wanted in names:
         return wanted
     raise SheetNotFound(wanted, names)
+
+
+def _check_held(sheets: MeasuredSheets, request: ImportRequest) -> None:
+    total = sum(scan.memory_bytes for scan in sheets.held)
+    for scan in sheets.held:
+        _check_room(scan, (total - scan.memory_bytes) // 2, request)
 
 
 def _check_room(scan: SheetScan, shared_bytes: int, request: ImportRequest) -> None:

@@ -1,0 +1,1 @@
+"""How well broken CSV files are read, by the measures of the Pollock benchmark."""
