@@ -1,7 +1,7 @@
 """Recipes, their automatic runs, and feature sets.
 
-Revision ID: 0008
-Revises: 0003
+Revision ID: 0006
+Revises: 0005
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from alembic import op
 from foretell.auth.ownership import UserIds
 from foretell.core.db import UtcDateTime
 
-revision: str = "0008"
-down_revision: str | Sequence[str] | None = "0003"
+revision: str = "0006"
+down_revision: str | Sequence[str] | None = "0005"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
