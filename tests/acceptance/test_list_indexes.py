@@ -31,7 +31,7 @@ FILTERS: Mapping[tuple[str, str], tuple[Any, str, str]] = {
     ("/api/jobs", "parent_id"): (Job, "parent_id", RARE),
 }
 # Read from the file of a version, not from the database.
-OF_ROWS = {"version", "select", "where", "sort", "after_row", "max_cell"}
+OF_ROWS = {"version", "select", "where", "sort", "after_row", "seek", "max_cell"}
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "mysql": "EXPLAIN"}
 
 
