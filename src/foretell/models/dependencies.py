@@ -30,7 +30,7 @@ async def get_importer(state: State) -> ModelImporter:
 Bound = Callable[[Principal, str], Awaitable[dict[str, Any]]]
 
 
-def get_binding(state: State, session: Session) -> Bound:
+async def get_binding(state: State, session: Session) -> Bound:
     """Finds a feature set that the caller may see, by name."""
     return partial(state.port(FeatureBinder).bind, state, session)
 
