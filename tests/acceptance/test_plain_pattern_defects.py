@@ -1211,7 +1211,7 @@ def test_d86_what_happens_can_be_seen(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert made.json()["key"] not in open_server.log.read_text("utf-8")
-    for name, value in (("PORT", "abc"), ("EXECUTOR", "celery")):
+    for name, value in (("PORT", "abc"), ("RATE_LIMIT", "100/second")):
         server = Server(tmp_path / "data", **{name: value})
         done = server.run("serve", check=False)
         assert done.returncode == 2

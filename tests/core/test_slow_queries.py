@@ -1,5 +1,6 @@
 """Slow statements are logged with their plan and never with a value."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,7 +69,8 @@ def lines() -> Iterator[Any]:
 async def written(watched: Watched, lines: Any) -> list[Any]:
     """The lines, once the plans have come."""
     while watched.slow._tasks:
-        await next(iter(watched.slow._tasks))
+        await asyncio.gather(*watched.slow._tasks)
+        await asyncio.sleep(0)  # a task that is done leaves the set a moment later
     return [line for line in lines if line["event"] == "database.slow_query"]
 
 

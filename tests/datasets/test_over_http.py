@@ -286,8 +286,8 @@ def test_bad_uploads_are_clear_4xx_and_store_nothing(callers, fields, content, s
     assert name not in callers.editor.get("/api/datasets").text
 
 
-def test_a_json_body_without_a_name_is_neither_form_nor_file(callers):
-    assert callers.editor.post("/api/datasets", json={}).status_code == 415
+def test_a_json_body_must_name_a_dataset_and_its_source(callers):
+    assert callers.editor.post("/api/datasets", json={}).status_code == 422
     assert callers.viewer.post("/api/datasets", json={}).status_code == 403
     assert callers.nobody.post("/api/datasets", json={}).status_code == 401
 

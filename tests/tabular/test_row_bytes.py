@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import orjson
 import polars as pl
 import pytest
@@ -118,8 +119,15 @@ def _read(form: str, data: bytes) -> pl.DataFrame:
             return pl.read_ndjson(data)
         case "arrow":
             return pl.read_ipc_stream(data)
+        case "xlsx":
+            return _read_sheet(data)
         case _:
             return pl.read_parquet(data)
+
+
+def _read_sheet(data: bytes) -> pl.DataFrame:
+    head, *rows = openpyxl.load_workbook(io.BytesIO(data), read_only=True).active.values
+    return pl.DataFrame(rows, schema=list(head), orient="row")
 
 
 @pytest.mark.parametrize("form", DOWNLOAD_FORMATS)

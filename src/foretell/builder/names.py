@@ -33,11 +33,11 @@ _TAKEN_EXTENSIONS = _words(
 )
 # Foretell's own tables and addresses; a test compares.
 TAKEN_PLURALS = _words(
-    """alembic_version api_keys attention audit audit_log auth_epoch browser_sessions
-    connections dataset_versions datasets events ext failed_tries feature_sets features
-    idempotency_keys job_attempts job_queues jobs keys me model_alias_moves model_aliases
+    """alembic_version api_keys attention audit audit_log auth_epoch automatic_runs
+    browser_sessions connections dataset_versions datasets events ext failed_tries feature_set_versions feature_sets
+    features     idempotency_keys job_attempts job_queues jobs keys me model_alias_moves model_aliases
     model_versions models models_epoch one_time_codes password predict predictions query queues
-    recipes refresh_families refresh_tokens resources schedule_ticks schedules session sessions setup
+    recipe_versions recipes refresh_families refresh_tokens resources schedule_ticks schedules session sessions setup
     signing_keys tasks users version"""
 )
 # Attributes that every resource has, or that SQLAlchemy and Pydantic need.
