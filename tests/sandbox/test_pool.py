@@ -35,7 +35,7 @@ def is_running(pid: int) -> bool:
     """Tell whether a process lives; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
 
