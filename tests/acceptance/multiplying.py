@@ -1,5 +1,6 @@
 """Many objects of every kind, made from one real one of each by copying its row."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from foretell.auth.tables import (
     RefreshFamily,
     User,
 )
+from foretell.connections.tables import Connection
 from foretell.core.db import Database
 from foretell.core.ids import new_id
 from foretell.datasets.tables import Dataset, DatasetVersion
@@ -33,8 +35,8 @@ EMAIL = "admin@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """The real objects: names and ids that routes take; the schedule, the recipe and
-    the feature set have the dataset's name."""
+    """The real objects: names and ids that routes take; the schedule, the recipe, the
+    feature set and the connection have the dataset's name."""
 
     dataset: str
     model: str
@@ -68,7 +70,15 @@ async def make_originals(
     assert planned.is_success, planned.text
     recipe = {"steps": [{"step": "sort", "by": ["id"]}]}
     features = {"features": [{"name": "a", "expression": "1"}]}
-    for kind, body in (("recipes", recipe), ("feature-sets", features)):
+    databases = app.state.foretell.settings.data_dir / "databases"
+    databases.mkdir(exist_ok=True)
+    sqlite3.connect(databases / "one.db").close()
+    connection = {"kind": "sqlite", "path": "one.db"}
+    for kind, body in (
+        ("recipes", recipe),
+        ("feature-sets", features),
+        ("connections", connection),
+    ):
         put = await client.put(f"/api/{kind}/{dataset}", json=body)
         assert put.status_code == 201, put.text
     key = await client.post("/api/keys", json={"name": "k", "scopes": ["jobs:read"]})
@@ -178,6 +188,11 @@ def _copies(originals: Originals, count: int) -> Sequence[tuple[Any, Any, Change
         (
             Schedule,
             Schedule.name == originals.dataset,
+            lambda n: {"id": new_id(), "name": f"copy-{count}-{n}"},
+        ),
+        (
+            Connection,
+            Connection.name == originals.dataset,
             lambda n: {"id": new_id(), "name": f"copy-{count}-{n}"},
         ),
         (

@@ -29,6 +29,7 @@ LISTS = {
     "/api/datasets/{name}/rows",
     "/api/models",
     "/api/schedules",
+    "/api/connections",
     "/api/recipes",
     "/api/recipes/{recipe}/versions",
     "/api/feature-sets",
