@@ -118,7 +118,15 @@ class Carrier:
             self._rest = _REST_SECONDS[0]
         except Unavailable as error:
             log.warning("broker.away", reason=error.detail)
-            self._rests_until = time.monotonic() + self._rest
-            self._rest = min(2 * self._rest, _REST_SECONDS[1])
-            while not self._waiting.empty():
-                self._waiting.get_nowait()
+            self._pause()
+        except Exception:
+            # The library of a broker, or somebody's executor, may raise anything; this
+            # thread is the only one that sends, and the sweep sends this id again.
+            log.exception("broker.send_failed")
+            self._pause()
+
+    def _pause(self) -> None:
+        self._rests_until = time.monotonic() + self._rest
+        self._rest = min(2 * self._rest, _REST_SECONDS[1])
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
