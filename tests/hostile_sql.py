@@ -51,7 +51,7 @@ FILES = [
     "SELECT * FROM people WHERE a IN (SELECT 1 FROM read_csv('/etc/passwd'))",
     "SELECT * FROM people JOIN read_blob('/etc/shadow') ON true",
     "WITH x AS (SELECT * FROM read_text('/etc/passwd')) SELECT * FROM x",
-    "SELECT EXISTS (FROM glob('/root/*'))",
+    "SELECT EXISTS (FROM glob('/home/*'))",
     "SELECT [f FOR f IN (SELECT list(file) FROM glob('/*'))]",
     "SELECT * FROM (FROM read_text('/etc/passwd'))",
     "FROM read_text('/etc/passwd')",

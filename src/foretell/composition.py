@@ -147,25 +147,30 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             extensions.functions(),
         )
     )
+    _provide_shaping(parts, extensions)
+    provide_connections(parts, extensions.connectors())
+    parts.provide(SqlReaders(sandbox, parts.blobs))
+    provide_models(parts, parts.port(Scratch))
+    provide_batches(parts, parts.port(Scratch))
+
+
+def _provide_shaping(parts: Parts, extensions: Extensions) -> None:
+    """Recipes, what runs them on new versions, and feature sets."""
     followers = Followers()
     followers.add(follow)
     parts.provide(followers)
     parts.provide(
         RecipeRunner(
-            sandbox,
+            parts.port(Sandbox),
             parts.blobs,
             parts.port(Scratch),
-            memory_bytes=int(settings.worker_memory),
+            memory_bytes=int(parts.settings.worker_memory),
             functions=extensions.functions(),
             steps=extensions.steps(),
         )
     )
     parts.provide(OwnFunctionsOf(extensions.functions()))
     parts.provide(FeatureBinder(bind))
-    provide_connections(parts, extensions.connectors())
-    parts.provide(SqlReaders(sandbox, parts.blobs))
-    provide_models(parts, parts.port(Scratch))
-    provide_batches(parts, parts.port(Scratch))
 
 
 def open_identity(

@@ -8,9 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from foretell.core.connectors import Target
-from tests import outside
 from tests.served import Server
+from tests.targets import *  # noqa: F403 - fixtures
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +39,3 @@ def reach(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
         )
         (folder / "databases").mkdir(exist_ok=True)
         yield Reach(server, admin, editor, other)
-
-
-@pytest.fixture(scope="session")
-def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with outside.mongodb(tmp_path_factory.mktemp("mongodb")) as target:
-        yield target
-
-
-@pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with outside.redis(tmp_path_factory.mktemp("redis")) as target:
-        yield target
-
-
-@pytest.fixture
-def postgresql() -> Iterator[Target]:
-    with outside.database("postgresql") as target:
-        yield target
-
-
-@pytest.fixture
-def mysql() -> Iterator[Target]:
-    with outside.database("mysql") as target:
-        yield target
-
-
-@pytest.fixture
-def target(request: pytest.FixtureRequest) -> Target:
-    """Of the kind that the test is parametrised with."""
-    found: Target = request.getfixturevalue(request.param)
-    return found

@@ -111,9 +111,7 @@ class Audit:
             action=wanted.action,
             object_id=wanted.object_id,
         )
-        more = len(rows) > limit
-        items = rows[:limit]
-        return Page(items, cursors.encode("audit", items[-1].id) if more else None)
+        return cursors.page("audit", rows, limit, lambda entry: entry.id)
 
 
 def _line(text: str, length: int = 255) -> str:

@@ -107,11 +107,9 @@ class Keys:
             after=cursors.decode("keys", cursor) if cursor else None,
             limit=limit + 1,
         )
-        items = rows[:limit]
-        if len(rows) <= limit:
-            return Page(items, None)
-        last = [items[-1].created_at.isoformat(), items[-1].id]
-        return Page(items, cursors.encode("keys", last))
+        return cursors.page(
+            "keys", rows, limit, lambda key: [key.created_at.isoformat(), key.id]
+        )
 
     async def delete(self, by: Principal, key_id: str) -> None:
         """Delete a key; it is refused everywhere within a second."""

@@ -162,8 +162,7 @@ class Accounts:
         rows = await self._work.users.list_page(
             after=cursors.decode("users", cursor) if cursor else None, limit=limit + 1
         )
-        items, more = rows[:limit], len(rows) > limit
-        return Page(items, cursors.encode("users", items[-1].id) if more else None)
+        return cursors.page("users", rows, limit, lambda user: user.id)
 
     async def change(
         self,

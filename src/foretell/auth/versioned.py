@@ -217,10 +217,8 @@ class VersionedObjects:
         purpose = f"{self._kind.word}s"
         after = self._cursors.decode(purpose, cursor) if cursor else None
         rows = await self._objects.list_page(principal, after=after, limit=limit)
-        items = [VersionedView(row, version) for row, version in rows[:limit]]
-        more = len(rows) > limit
-        end = self._cursors.encode(purpose, items[-1].name) if more else None
-        return Page(items, end)
+        views = [VersionedView(row, version) for row, version in rows]
+        return self._cursors.page(purpose, views, limit, lambda view: view.name)
 
     async def list_versions(
         self, principal: Principal, name: str, cursor: str | None, limit: int
@@ -229,10 +227,8 @@ class VersionedObjects:
         purpose = f"{self._kind.word}-versions:{row.id}"
         before = self._cursors.decode(purpose, cursor) if cursor else None
         found = await self._objects.list_versions(row.id, before=before, limit=limit)
-        items = [VersionedView(row, version) for version in found[:limit]]
-        more = len(found) > limit
-        end = self._cursors.encode(purpose, items[-1].version) if more else None
-        return Page(items, end)
+        views = [VersionedView(row, version) for version in found]
+        return self._cursors.page(purpose, views, limit, lambda view: view.version)
 
     async def change(
         self,

@@ -143,10 +143,7 @@ class ConnectionsService:
         """Connections that the caller may see, by name."""
         after = str(self._cursors.decode(_PURPOSE, cursor)) if cursor else None
         found = await self._store.list_page(principal, after=after, limit=limit)
-        if len(found) <= limit:
-            return Page(list(found), None)
-        following = self._cursors.encode(_PURPOSE, found[limit - 1].name)
-        return Page(list(found[:limit]), following)
+        return self._cursors.page(_PURPOSE, found, limit, lambda one: one.name)
 
     async def share(
         self,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,19 @@ class Cursors:
         """Make a cursor of JSON-like `state`; `purpose` binds it to one list."""
         body = msgspec.msgpack.encode([purpose, state])
         return base64.urlsafe_b64encode(self._sign(body) + body).decode().rstrip("=")
+
+    def page(
+        self, purpose: str, found: Sequence[T], limit: int, state: Callable[[T], Any]
+    ) -> Page[T]:
+        """The first `limit` of what was found, and where the rest begins.
+
+        Args:
+            found: One more than `limit`, if there is more.
+            state: What a cursor says of the last object of a page.
+        """
+        items = list(found[:limit])
+        is_last = len(found) <= limit
+        return Page(items, None if is_last else self.encode(purpose, state(items[-1])))
 
     def decode(self, purpose: str, cursor: str) -> Any:
         """Give back the state of a cursor made for the same `purpose`.

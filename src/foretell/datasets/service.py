@@ -296,10 +296,8 @@ class DatasetsService:
     ) -> Page[DatasetView]:
         after = self._cursors.decode("datasets", cursor) if cursor else None
         rows = await self._store.list_page(principal, after=after, limit=limit)
-        items = [DatasetView(dataset, version) for dataset, version in rows[:limit]]
-        more = len(rows) > limit
-        end = self._cursors.encode("datasets", items[-1].name) if more else None
-        return Page(items, end)
+        views = [DatasetView(dataset, version) for dataset, version in rows]
+        return self._cursors.page("datasets", views, limit, lambda view: view.name)
 
     async def list_versions(
         self, principal: Principal, name: str, cursor: str | None, limit: int
@@ -308,10 +306,8 @@ class DatasetsService:
         purpose = f"versions:{dataset.id}"
         before = self._cursors.decode(purpose, cursor) if cursor else None
         rows = await self._store.list_versions(dataset.id, before=before, limit=limit)
-        items = [DatasetView(dataset, version) for version in rows[:limit]]
-        more = len(rows) > limit
-        end = self._cursors.encode(purpose, items[-1].version) if more else None
-        return Page(items, end)
+        views = [DatasetView(dataset, version) for version in rows]
+        return self._cursors.page(purpose, views, limit, lambda view: view.version)
 
     async def change(
         self,

@@ -144,10 +144,7 @@ class SchedulesService:
         if cursor is not None:
             after = str(self._cursors.decode(_PURPOSE, cursor))
         found = await self._store.list_page(owner, after, limit)
-        if len(found) <= limit:
-            return Page(found, None)
-        following = self._cursors.encode(_PURPOSE, found[limit - 1].name)
-        return Page(found[:limit], following)
+        return self._cursors.page(_PURPOSE, found, limit, lambda one: one.name)
 
     async def set_paused(
         self, principal: Principal, name: str, *, is_paused: bool

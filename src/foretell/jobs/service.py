@@ -264,9 +264,7 @@ class JobsService:
             before = str(self._cursors.decode(_PURPOSE, cursor))
         wanted = Filter(owner_id, state, task, parent_id)
         jobs = await self._store.list_page(wanted, before=before, limit=limit)
-        if len(jobs) <= limit:
-            return Page(jobs, None)
-        return Page(jobs[:limit], self._cursors.encode(_PURPOSE, jobs[limit - 1].id))
+        return self._cursors.page(_PURPOSE, jobs, limit, lambda job: job.id)
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
         """Stop a job and its children: a queued one at once, a running one within

@@ -240,11 +240,8 @@ class ModelsService:
         purpose = f"model-versions:{model.row.id}"
         before = self._cursors.decode(purpose, cursor) if cursor else None
         rows = await self._store.versions(model.row.id, before=before, limit=limit)
-        views = [VersionView(model, row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return Page(
-            views, self._cursors.encode(purpose, views[-1].version) if more else None
-        )
+        views = [VersionView(model, row) for row in rows]
+        return self._cursors.page(purpose, views, limit, lambda view: view.version)
 
     # --- aliases -----------------------------------------------------------------
 
