@@ -14,7 +14,7 @@ import polars as pl
 
 from foretell.core.columns import Column, ColumnType
 from foretell.tabular.cell_patterns import NULL_TOKENS
-from foretell.tabular.column_kinds import TEXT, Kind, cast, fits
+from foretell.tabular.column_kinds import TEXT, Kind, fits
 from foretell.tabular.errors import BadOption
 from foretell.tabular.forced_types import (
     Forced,
@@ -23,6 +23,7 @@ from foretell.tabular.forced_types import (
     forced_columns,
 )
 from foretell.tabular.messages import CellError, Finding, ImportOptions
+from foretell.tabular.quick_casts import cast_block, count_misfits
 from foretell.tabular.type_evidence import (
     EXACT_FLOAT_DIGITS,
     Evidence,
@@ -146,10 +147,16 @@ class ColumnTyper:
 
     def _without_nulls(self, text: pl.DataFrame) -> pl.DataFrame:
         empties = ["", *self._nulls]
-        cell = pl.all()
-        if len(empties) == 1:
-            return text.with_columns(pl.when(cell != "").then(cell).name.keep())
-        return text.with_columns(pl.when(~cell.is_in(empties)).then(cell).name.keep())
+        if len(empties) > 1:
+            cell = pl.all()
+            return text.with_columns(
+                pl.when(~cell.is_in(empties)).then(cell).name.keep()
+            )
+        shortest = text.select(pl.all().str.len_bytes().min()).row(0)
+        blank = [n for n, size in zip(text.columns, shortest, strict=True) if size == 0]
+        return text.with_columns(
+            pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in blank
+        )
 
     def _measure_scales(self, text: pl.DataFrame) -> None:
         for name in self._scales:
@@ -208,11 +215,9 @@ class ColumnTyper:
 
     def _apply_guesses(self, text: pl.DataFrame) -> dict[str, pl.Series]:
         """Cast every guessed column, and record what its cells show."""
-        typed = [name for name in self._evidence if self.kinds[name] != TEXT]
-        values = text.select(
-            cast(pl.col(name), self.kinds[name]).alias(name) for name in typed
-        )
-        misfits = self._misfits(text, values, typed)
+        typed = {n: self.kinds[n] for n in self._evidence if self.kinds[n] != TEXT}
+        values = cast_block(text, typed)
+        misfits = count_misfits(text, values, typed)
         for name, evidence in self._evidence.items():
             if name not in misfits:
                 if evidence.is_open:
@@ -227,25 +232,6 @@ class ColumnTyper:
             name: values[name] if name in misfits else text[name]
             for name in self._evidence
         }
-
-    def _misfits(
-        self, text: pl.DataFrame, values: pl.DataFrame, typed: list[str]
-    ) -> dict[str, int]:
-        if not typed or text.is_empty():
-            return dict.fromkeys(typed, 0)
-        both = text.select(typed).hstack(
-            [values[name].alias(f"{index}:value") for index, name in enumerate(typed)]
-        )
-        counts = both.select(
-            (
-                pl.col(name).is_not_null()
-                & ~fits(pl.col(name), pl.col(f"{index}:value"), self.kinds[name])
-            )
-            .sum()
-            .alias(name)
-            for index, name in enumerate(typed)
-        )
-        return {name: int(count) for name, count in counts.row(0, named=True).items()}
 
     def _are_tokens(self, cells: pl.Series, values: pl.Series, name: str) -> bool:
         """Whether all cells that do not fit mean "no value"."""

@@ -18,6 +18,15 @@ Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
+def are_blank(source: NDArray[np.uint8], starts: Positions, ends: Positions) -> Flags:
+    """Return which records hold nothing, or only a carriage return."""
+    size = ends - starts
+    blank: Flags = size == 0
+    single = np.flatnonzero(size == 1)
+    blank[single] = source[starts[single]] == 13
+    return blank
+
+
 class Marks:
     """Line ends, delimiters and quotes of one buffer, and the records they make."""
 
@@ -90,11 +99,11 @@ class Marks:
 
     def is_blank(self, starts: Positions, ends: Positions) -> Flags:
         """Return which records are empty lines."""
-        size = ends - starts
-        blank: Flags = size == 0
-        single = np.flatnonzero(size == 1)
-        blank[single] = self._bytes[starts[single]] == 13
-        return blank
+        return are_blank(self._bytes, starts, ends)
+
+    def lines_before(self, positions: Positions) -> Positions:
+        """Return how many physical lines end before each position."""
+        return np.searchsorted(self.line_ends, positions)
 
     def _are_escaped(self, quotes: Positions) -> Flags:
         before = self._bytes[np.maximum(quotes - 1, 0)]

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from foretell.tabular.bit_marks import BitMarks, find_marks
 from foretell.tabular.encodings import is_utf8
 from foretell.tabular.lenient import Dialect, Fault, join_cells, split_line
 from foretell.tabular.marks import Flags, Marks, Positions
@@ -165,7 +166,7 @@ class RecordReader:
             self._left -= records
 
     def _cut(self, buffer: bytes, at_end: bool) -> tuple[Block | None, int]:
-        marks = Marks(buffer, self._dialect, at_end, self._limits.cell_bytes)
+        marks = find_marks(buffer, self._dialect, at_end, self._limits.cell_bytes)
         starts, ends, used = marks.records()
         if len(starts) == 0:
             return None, used
@@ -179,20 +180,20 @@ class RecordReader:
             is_blank = is_blank[:keep]
             used = min(int(ends[-1]) + 1, len(buffer))
         suspects = self._suspects(buffer, marks, starts, ends, cells) | is_blank
-        lines = self._line + np.searchsorted(marks.line_ends, starts)
+        lines = self._line + marks.lines_before(starts)
         ordinals = self._ordinal - 1 + np.cumsum(~is_blank)
         block = self._assemble(buffer, used, starts, ends, lines, ordinals, suspects)
         self._offset += used
         block.end = self._offset
         self._advance(
-            lines=int(np.searchsorted(marks.line_ends, used)), records=block.records
+            lines=int(marks.lines_before(np.array([used]))[0]), records=block.records
         )
         return block, used
 
     def _suspects(
         self,
         buffer: bytes,
-        marks: Marks,
+        marks: BitMarks | Marks,
         starts: Positions,
         ends: Positions,
         cells: Positions,
