@@ -23,7 +23,7 @@ from foretell.tabular.forced_types import (
     forced_columns,
 )
 from foretell.tabular.messages import CellError, Finding, ImportOptions
-from foretell.tabular.quick_casts import cast_block, count_misfits
+from foretell.tabular.quick_casts import cast_block, find_misfits
 from foretell.tabular.type_evidence import (
     EXACT_FLOAT_DIGITS,
     Evidence,
@@ -217,7 +217,8 @@ class ColumnTyper:
         """Cast every guessed column, and record what its cells show."""
         typed = {n: self.kinds[n] for n in self._evidence if self.kinds[n] != TEXT}
         values = cast_block(text, typed)
-        misfits = count_misfits(text, values, typed)
+        found = find_misfits(text, values, typed)
+        misfits = found.counts
         for name, evidence in self._evidence.items():
             if name not in misfits:
                 if evidence.is_open:
@@ -225,7 +226,8 @@ class ColumnTyper:
             elif misfits[name] and not self._are_tokens(text[name], values[name], name):
                 evidence.take(text[name])
             elif self.kinds[name].type in (ColumnType.INTEGER, ColumnType.FLOAT):
-                _note_numbers(text[name], values[name], evidence)
+                is_odd = name in found.odd
+                _note_numbers(text[name], values[name], evidence, is_odd=is_odd)
             elif self.kinds[name].type == ColumnType.DECIMAL:
                 evidence.take(text[name])
         return {
@@ -273,7 +275,9 @@ def _marks(options: ImportOptions, delimiter: str) -> tuple[str, ...]:
     return (".",) if delimiter == "," else (".", ",")
 
 
-def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> None:
+def _note_numbers(
+    cells: pl.Series, values: pl.Series, evidence: Evidence, *, is_odd: bool
+) -> None:
     """Record the few figures that may change a number's kind, where all cells fit."""
     if values.dtype == pl.Int64:
         most = max(abs(int(values.max() or 0)), abs(int(values.min() or 0)))  # type: ignore[arg-type]
@@ -283,14 +287,23 @@ def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> No
         return
     frame = pl.DataFrame([cells.alias("cell")])
     cell = pl.col("cell")
+    size = cell.str.len_bytes()
+    # What stands before the mark of the largest number is longest.
+    most = values.filter(values.is_finite()).abs().max()
+    whole = len(str(int(most or 0)))  # type: ignore[arg-type]
+    longest = int(frame.select(size.max()).item() or 0)
     for mark, numbers in evidence.numbers.items():
-        at, size = cell.str.find(mark, literal=True), cell.str.len_bytes()
-        figures = frame.select(
-            digits=pl.coalesce(at, size).max(),
+        at = cell.str.find(mark, literal=True)
+        is_long = (size > EXACT_FLOAT_DIGITS) & at.is_null()
+        found = frame.select(
             scale=(size - at - 1).max(),
-            long=((size > EXACT_FLOAT_DIGITS) & at.is_null()).any(),
+            long=is_long.any() if longest > EXACT_FLOAT_DIGITS else pl.lit(value=False),
         ).row(0, named=True)
-        if figures.pop("long"):
+        if found["long"]:
             evidence.take(cells)  # perhaps a whole number that no float holds
             return
-        numbers.merge(NumberEvidence(**{k: int(v or 0) for k, v in figures.items()}))
+        noted = NumberEvidence(digits=whole, scale=int(found["scale"] or 0))
+        if is_odd:
+            noted.exponents = int(frame.select(cell.str.contains("[eE]").sum()).item())
+            noted.infinities = int(values.is_infinite().sum())
+        numbers.merge(noted)

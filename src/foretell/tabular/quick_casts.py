@@ -8,6 +8,9 @@ zero, and a fixed number of digits lets polars take timestamps apart without a
 grammar (a sixth of the time).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -15,11 +18,14 @@ from numpy.typing import NDArray
 from foretell.core.columns import ColumnType
 from foretell.tabular.column_kinds import FORMATS, Kind, cast, fits
 
+Judge = Callable[[pl.Expr, pl.Expr, Kind], pl.Expr]
+Counts = dict[str, int]
+
 _FRACTION = "%S%.f"
 _WHOLE_SECONDS = len("2000-01-01T00:00:00")
 _FRACTIONS = {0: "%S", 4: "%S.%3f", 7: "%S.%6f"}  # by the bytes after the seconds
 _PEEK = 64
-_NEEDLESS = r"^(?:\+|-?0[0-9])"
+_PLAIN = r"^-?(?:0|[1-9][0-9]*)(?:{point}[0-9]*)?$"  # nearly every number is so
 # The least whole number of n digits, at n; 19 digits are the most that 64 bits hold.
 _LEAST: NDArray[np.uint64] = np.array(
     [0, 0, *(10**n for n in range(1, 19)), 2**64 - 1], dtype=np.uint64
@@ -66,15 +72,30 @@ def _quick_cast(cell: pl.Expr, kind: Kind) -> pl.Expr:
         return cell.str.to_datetime(
             kind.format, time_unit="us", strict=False, cache=False
         )
+    if kind.type == ColumnType.DATE:
+        return cell.str.to_date(kind.format, strict=False, cache=False)
     return cast(cell, kind)
 
 
-def count_misfits(
+@dataclass(slots=True)
+class Misfits:
+    """What a block's cells are like, beside the kinds of their columns.
+
+    Attributes:
+        counts: How many cells of each column are not of its kind, or say more than it.
+        odd: Columns of floats where some may be infinite or have an exponent.
+    """
+
+    counts: dict[str, int]
+    odd: set[str]
+
+
+def find_misfits(
     text: pl.DataFrame, values: pl.DataFrame, kinds: dict[str, Kind]
-) -> dict[str, int]:
-    """Return how many cells of each column are not of its kind, or say more than it."""
+) -> Misfits:
+    """Compare the cells of each column with their values."""
     if not kinds or text.is_empty():
-        return dict.fromkeys(kinds, 0)
+        return Misfits(dict.fromkeys(kinds, 0), set())
     both = text.select(list(kinds)).hstack(
         [values[name].alias(f"{name}:value") for name in kinds]
     )
@@ -84,10 +105,11 @@ def count_misfits(
     counts.update(_counted(both, others, _surely_fits))
     doubtful = {name: kinds[name] for name, count in counts.items() if count}
     counts.update(_counted(both, doubtful, fits))
-    return counts
+    floats = {n for n, kind in doubtful.items() if kind.type == ColumnType.FLOAT}
+    return Misfits(counts, floats)
 
 
-def _counted(both: pl.DataFrame, kinds: dict[str, Kind], judge) -> dict[str, int]:  # type: ignore[no-untyped-def]
+def _counted(both: pl.DataFrame, kinds: dict[str, Kind], judge: Judge) -> Counts:
     if not kinds:
         return {}
     found = both.select(
@@ -104,17 +126,17 @@ def _counted(both: pl.DataFrame, kinds: dict[str, Kind], judge) -> dict[str, int
 
 def _surely_fits(cell: pl.Expr, value: pl.Expr, kind: Kind) -> pl.Expr:
     """A cheaper `fits` that may say no of what fits, but never yes of what does not."""
-    if kind.type == ColumnType.FLOAT and kind.mark == ".":
-        return value.is_not_null() & value.is_finite() & ~cell.str.contains(_NEEDLESS)
+    if kind.type == ColumnType.FLOAT:
+        plain = _PLAIN.format(point="," if kind.mark == "," else r"\.")
+        return value.is_finite().fill_null(value=False) & cell.str.contains(plain)
     return fits(cell, value, kind)
 
 
 def _wordy_integers(cells: pl.Series, values: pl.Series) -> int:
     """Count cells that are no integer, or longer than its digits and sign."""
-    is_cell = cells.is_not_null()
     numbers = values.fill_null(0).to_numpy()
     sizes = cells.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     digits = np.minimum(sizes - (numbers < 0), len(_LEAST) - 1)
     fitting = np.abs(numbers).view(np.uint64) >= _LEAST[digits]
-    wrong = int(np.count_nonzero(~fitting))  # a cell that is null has no digits: it fits
-    return wrong + int((is_cell & values.is_null()).sum())
+    missing = values.null_count() - cells.null_count()
+    return int(np.count_nonzero(~fitting)) + missing  # no cell has no digits: it fits

@@ -117,25 +117,20 @@ class RecordReader:
 
     def __iter__(self) -> Iterator[Block]:
         """Yield blocks until the file or the wanted number of records ends."""
-        buffer = b""
+        size = self._block
         while self._left is None or self._left > 0:
-            fresh = self._stream.read(self._block)
-            at_end = not fresh
-            buffer += fresh
+            self._stream.seek(self._offset)
+            buffer = self._stream.read(size)
             if not buffer:
                 return
-            block, used = self._cut(buffer, at_end)
+            block, used = self._cut(buffer, at_end=len(buffer) < size)
             if used == 0 and len(buffer) > self._limits.record_bytes:
-                block, buffer = self._skip_giant(buffer)
-                yield block
-                continue
-            buffer = buffer[used:]
+                block = self._skip_giant(buffer)
+            size = self._block if block is not None or used else 2 * size
             if block is not None:
                 yield block
-            if at_end and not buffer:
-                return
 
-    def _skip_giant(self, buffer: bytes) -> tuple[Block, bytes]:
+    def _skip_giant(self, buffer: bytes) -> Block:
         """Reject the line at the start of the buffer, which is longer than allowed."""
         head = buffer[:_RAW_LIMIT]
         end_mark = self._dialect.line_end.encode()
@@ -144,8 +139,7 @@ class RecordReader:
             buffer = self._stream.read(self._block)
             if not buffer:
                 break
-        rest = buffer[stop + 1 :] if stop >= 0 else b""
-        self._offset += len(buffer) - len(rest)
+        self._offset += stop + 1
         limit = self._limits.record_bytes
         reject = Reject(
             line=self._line,
@@ -156,8 +150,7 @@ class RecordReader:
         )
         self._advance(lines=1, records=1)
         none = np.empty(0, np.int64)
-        block = Block(b"", none, none, none, none, b"", [reject], 1, self._offset)
-        return block, rest
+        return Block(b"", none, none, none, none, b"", [reject], 1, self._offset)
 
     def _advance(self, *, lines: int, records: int) -> None:
         self._line += lines
@@ -200,9 +193,11 @@ class RecordReader:
     ) -> Flags:
         """Return which records must be looked at one by one."""
         suspect: Flags = cells != self._shape.width
-        suspect |= ends - starts > self._limits.cell_bytes
-        faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
-        suspect[faulty[faulty < len(starts)]] = True
+        sizes = ends - starts
+        suspect |= sizes > self._limits.cell_bytes
+        if marks.faulty_starts:
+            faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
+            suspect[faulty[faulty < len(starts)]] = True
         for positions in (marks.spaced_openers, marks.escaped):
             if len(positions):
                 suspect |= _hit(positions, ends, len(starts))
@@ -213,8 +208,9 @@ class RecordReader:
             if b"\xef\xbf\xbd" in buffer:
                 suspect |= _hit(marks.find(0xEF), ends, len(starts))
         header = self._shape.header
-        if header and header in buffer:
-            suspect |= ends - starts == len(header)
+        for index in np.flatnonzero(sizes == len(header)).tolist() if header else ():
+            if buffer.startswith(header, int(starts[index])):
+                suspect[index] = True
         return suspect
 
     def _assemble(
@@ -227,6 +223,12 @@ class RecordReader:
         ordinals: Positions,
         suspects: Flags,
     ) -> Block:
+        if not suspects.any():
+            text = buffer if used == len(buffer) else buffer[:used]
+            rows = len(starts)
+            return Block(
+                text, lines, ordinals, starts, ends, source=buffer, records=rows
+            )
         kept = ~suspects
         pieces: list[bytes | memoryview] = []
         rejects: list[Reject] = []
@@ -254,13 +256,9 @@ class RecordReader:
             else:
                 pieces.append(found)
                 kept[index] = True
-        if pieces or done:
-            pieces.append(view[done:used])
-            text = b"".join(pieces)
-        else:
-            text = buffer if used == len(buffer) else buffer[:used]
+        pieces.append(view[done:used])
         return Block(
-            text,
+            b"".join(pieces),
             lines[kept],
             ordinals[kept],
             starts[kept],
