@@ -4,6 +4,7 @@ Pages and counts without a condition touch one row group; scans touch all. They
 get threads of their own, so that sixteen scans do not keep a page waiting.
 """
 
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ from anyio import CapacityLimiter, to_thread
 
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import Column, ColumnType
+from foretell.datasets.contents import PROFILE
 from foretell.datasets.ports import (
     Counted,
     Derived,
@@ -44,6 +46,12 @@ def columns_of(version: DatasetVersion) -> list[Column]:
         Column(str(c["name"]), ColumnType(c["type"]), bool(c["nullable"]))
         for c in version.columns
     ]
+
+
+def _profile_key(version: DatasetVersion) -> str | None:
+    found = version.parts[0].get(PROFILE) if version.parts else None
+    has_all = found is not None and found["parts"] == len(version.parts)
+    return str(found["key"]) if found is not None and has_all else None
 
 
 class DatasetReader:
@@ -165,7 +173,12 @@ class DatasetReader:
         where: TypedNode | None,
         derived: Derived | None = None,
     ) -> dict[str, Any]:
-        """Figures of each column."""
+        """Figures of each column; those of all rows are there since the import."""
+        key = _profile_key(version)
+        if where is None and not derived and key is not None:
+            async with self._blobs.local(key) as path:
+                kept = await to_thread.run_sync(path.read_bytes, limiter=self._light)
+            return dict(json.loads(kept))
         async with self._table(version) as table:
             return await self._call(
                 lambda engine: engine.profile(table, where, derived), is_heavy=True
