@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query bench-events chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query bench-import bench-events chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -69,6 +69,10 @@ bench-crud: setup
 ROWS ?= 1000000
 bench-query: setup
 	$(RUN) python -m benchmarks.query --rows $(ROWS)
+
+# ROWS=10000000 for 1.8 GB, which takes some minutes and 8 GB of disk.
+bench-import: setup
+	$(RUN) python -m benchmarks.import_figures --rows $(ROWS)
 
 # The plain patterns' own libraries, which Foretell does not use.
 benchmarks/plain_patterns/.venv: benchmarks/plain_patterns/requirements.txt $(UV)

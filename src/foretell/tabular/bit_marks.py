@@ -4,8 +4,8 @@ One bit stands for each byte: a map of the delimiters, one of the line ends, one
 the quotes. A byte is inside a cell's quotes where the number of quotes up to it is
 odd, which is a running exclusive-or of 64 bits at once; so a block costs a few passes
 over an eighth of its size instead of an array of every delimiter (a third of the time
-of `marks`, measured on ordinary tables). A block with a quote in the wrong place is
-none of this module's business: `marks` finds out where.
+of `marks`, measured on ordinary tables). Where a quote stands in the wrong place,
+`marks` finds out whose record is faulty, and the quotes of that record are left out.
 
 Source: Langdale and Lemire, "Parsing Gigabytes of JSON per Second", VLDB Journal 28,
 2019, for the idea of quotes as bits.
@@ -32,23 +32,24 @@ def find_marks(
     """Return the records of a buffer, found by the faster way that knows them all."""
     if not (dialect.spaced or dialect.escape):
         found = BitMarks(buffer, dialect, at_end)
-        if found.is_sound(cell_bytes):
-            return found
+        if not found.is_sound(cell_bytes):
+            found.leave_out_faults(buffer, dialect, cell_bytes)
+        return found
     return Marks(buffer, dialect, at_end, cell_bytes)
 
 
 class BitMarks:
     """Line ends, delimiters and quotes of one buffer, and the records they make."""
 
-    faulty_starts: Sequence[int] = ()
     spaced_openers = _NONE
     escaped = _NONE
 
     def __init__(self, buffer: bytes, dialect: Dialect, at_end: bool) -> None:
         self._bytes = np.frombuffer(buffer, np.uint8)
         self._at_end = at_end
-        self._eol = ord(dialect.line_end)
-        wanted = [ord(dialect.delimiter), self._eol]
+        self._stop = len(buffer)
+        self.faulty_starts: Sequence[int] = ()
+        wanted = [ord(dialect.delimiter), ord(dialect.line_end)]
         has_quotes = bool(dialect.quote) and dialect.quote.encode() in buffer
         wanted += [ord(dialect.quote)] if has_quotes else []
         self._delimiters, self._lines, *quotes = _bit_maps(self._bytes, wanted)
@@ -59,9 +60,30 @@ class BitMarks:
         self._inside: Bits | None = None
         self._record_ends, self._cell_ends = self._lines, self._delimiters
         if self._quotes is not None:
-            self._inside = _running_parity(self._quotes)
-            self._record_ends = self._lines & ~self._inside
-            self._cell_ends = self._delimiters & ~self._inside
+            self._look_inside(self._quotes)
+
+    def _look_inside(self, quotes: Bits) -> None:
+        self._inside = _running_parity(quotes)
+        self._record_ends = self._lines & ~self._inside
+        self._cell_ends = self._delimiters & ~self._inside
+
+    def leave_out_faults(
+        self, buffer: bytes, dialect: Dialect, cell_bytes: int
+    ) -> None:
+        """Let `marks` find the faulty records, and take their quotes for no quotes."""
+        assert self._quotes is not None
+        found = Marks(
+            buffer,
+            dialect,
+            self._at_end,
+            cell_bytes,
+            line_ends=_positions(self._lines),
+            quotes=_positions(self._quotes),
+        )
+        self.faulty_starts, self._stop = found.faulty_starts, found.stop
+        for at in found.without_part.tolist():
+            self._quotes[at // 64] &= ~(_ONE << np.uint64(at % 64))
+        self._look_inside(self._quotes)
 
     def is_sound(self, cell_bytes: int) -> bool:
         """Whether each quote opens or closes a cell, or is one of two inside it.
@@ -107,6 +129,8 @@ class BitMarks:
     def records(self) -> tuple[Positions, Positions, int]:
         """Return start and end (without line end) of each record, and bytes used."""
         ends, size = _positions(self._record_ends), len(self._bytes)
+        if self._stop < size:
+            ends = ends[: np.searchsorted(ends, self._stop)]
         if self._at_end and (len(ends) == 0 or ends[-1] != size - 1):
             ends = np.append(ends, size)
         if len(ends) == 0:

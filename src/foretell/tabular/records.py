@@ -23,7 +23,7 @@ from foretell.tabular.rejects import Reject
 _BLOCK = 16 << 20
 _SMALLEST_BLOCK = 1 << 20
 _BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
-_CHECKED_TOGETHER = 1000
+_CHECKED_TOGETHER = 1024
 _RAW_LIMIT = 1 << 20
 
 
@@ -314,12 +314,19 @@ def _damaged(buffer: bytes, starts: Positions, ends: Positions) -> Flags:
     """Return which records are not UTF-8, looking closely only where some are not."""
     damaged = np.zeros(len(starts), np.bool_)
     view = memoryview(buffer)
-    for first in range(0, len(starts), _CHECKED_TOGETHER):
-        last = min(first + _CHECKED_TOGETHER, len(starts))
+    waiting = [
+        (first, min(first + _CHECKED_TOGETHER, len(starts)))
+        for first in range(0, len(starts), _CHECKED_TOGETHER)
+    ]
+    while waiting:
+        first, last = waiting.pop()
         if is_utf8(bytes(view[starts[first] : ends[last - 1]])):
             continue
-        for index in range(first, last):
-            damaged[index] = not is_utf8(bytes(view[starts[index] : ends[index]]))
+        if last - first == 1:
+            damaged[first] = True
+            continue
+        middle = (first + last) // 2
+        waiting += [(first, middle), (middle, last)]
     return damaged
 
 
