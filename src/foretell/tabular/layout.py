@@ -16,7 +16,9 @@ from foretell.tabular.cell_patterns import cell_class
 from foretell.tabular.errors import BadOption, EmptyFile, HeaderWidth, TooManyColumns
 from foretell.tabular.headers import (
     column_names,
+    completes_names,
     is_header,
+    joined_names,
     looks_like_header,
     names_typed_columns,
     with_required,
@@ -37,6 +39,7 @@ _JUDGED_CELLS = 100_000
 _HEADER_ROWS = 50
 _MOST_NAME_ROWS = 5
 _FEWEST_TITLED = 3  # columns
+_NEARLY = 0.75
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
@@ -81,7 +84,7 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         raise EmptyFile
     if _usual_width(rows)[0] > max_columns:
         raise TooManyColumns(max_columns)  # before anything looks at each of them
-    rows[0] = _mended_first(rows, sample, dialect)
+    rows[0] = _with_row_names(_mended_first(rows, sample, dialect), rows[1:])
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
     header = find_header(rows, later, options)
     names_row = _names_row(rows, header)
@@ -160,9 +163,10 @@ def _best(
 ) -> tuple[Dialect, float]:
     """Return the best candidate; earlier ones win ties."""
     found, best = replace(base, delimiter=delimiters[0], quote=quotes[0]), 0.0
+    if len(quotes) > 1:
+        is_apostrophe = _is_used_as_quote(sample.head, delimiters, base)
+        quotes = ["'", *quotes] if is_apostrophe else ['"']
     for quote in quotes:
-        if quote == "'" and not _is_used_as_quote(sample.head, delimiters, base):
-            continue
         for delimiter in delimiters:
             if delimiter.encode() not in sample.head:
                 continue
@@ -298,6 +302,24 @@ def _mended_first(
     return replace(first, cells=cells, width=width)
 
 
+def _with_row_names(first: SampleRow, data: Sequence[SampleRow]) -> SampleRow:
+    """The first row with a name left open where every row starts with a name of its own.
+
+    So R writes tables: all texts in quotes, and no name above the names of the rows,
+    which are all different.
+    """
+    rows = [row for row in data if row.cells is not None]
+    has_more = rows and all(row.width == first.width + 1 for row in rows)
+    if not (has_more and first.is_quoted and len(rows) > 1 and first.cells):
+        return first
+    names = [(row.cells or [""])[0] for row in rows]
+    are_texts = all(cell_class(name) == "text" for name in names)
+    is_named = are_texts and len(set(names)) == len(names)
+    if not (is_named and all(row.is_quoted for row in rows)):
+        return first
+    return replace(first, cells=["", *first.cells], width=first.width + 1)
+
+
 def _names_row(rows: Sequence[SampleRow], header: Header) -> SampleRow | None:
     """The row that names the columns; of several, their names joined."""
     if not header.is_present:
@@ -306,11 +328,7 @@ def _names_row(rows: Sequence[SampleRow], header: Header) -> SampleRow | None:
     if not header.more:
         return first
     parts = [row.cells or [] for row in rows[header.index :][: header.rows]]
-    cells = [
-        " ".join(part.strip() for part in names if part.strip())
-        for names in zip(*parts, strict=True)
-    ]
-    return replace(first, cells=cells)
+    return replace(first, cells=joined_names(parts))
 
 
 def find_header(
@@ -346,13 +364,19 @@ def find_header(
 def _more_names(rows: Sequence[SampleRow], header: Header) -> int:
     """How many rows below the first name the columns too, such as one of units.
 
-    In columns of numbers, dates or booleans all of their cells are texts.
+    In columns of numbers, dates or booleans all of their cells are texts; or they
+    name just what the row above leaves open, as below the name of a group.
     """
     index = header.index + 1
+    above = rows[header.index].cells or []
     for count, row in enumerate(rows[index : index + _MOST_NAME_ROWS]):
         below = [r.cells for r in rows[index + count + 1 :][:_HEADER_ROWS] if r.cells]
         is_judged = row.cells and row.width == header.width and len(below) > 2
-        if not (is_judged and names_typed_columns(row.cells or [], below)):
+        if not is_judged:
+            return count
+        cells = row.cells or []
+        is_below_groups = count == 0 and completes_names(above, cells)
+        if not (is_below_groups or names_typed_columns(cells, below)):
             return count
     return 0  # so many rows of texts are no header
 
@@ -381,6 +405,8 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
         return first + titles
     if first == 0 or rows[0].cells is None or rows[0].width < 2:
         return first
+    if all((row.cells or [""])[0].startswith("#") for row in rows[:first]):
+        return first  # comments
     if any(row.width == rows[0].width for row in rows[1:first]):
         return 0  # a table of its own: its rows must not be taken for a title
     # The first row has another width: names for other columns, or a title above.
@@ -395,11 +421,23 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
 
 def _padded_titles(rows: Sequence[SampleRow], width: int) -> int:
     """How many rows at the top are a title, filled up with empty cells."""
-    filled = [sum(cell != "" for cell in row.cells or ()) for row in rows]
+    filled = [sum(cell.strip() != "" for cell in row.cells or ()) for row in rows]
     count = next((n for n, cells in enumerate(filled) if cells > 1), 0)
-    if not 0 < count <= _LONGEST_TITLE or width < _FEWEST_TITLED:
+    is_wide = width >= _FEWEST_TITLED or (width > 1 and 0 in filled[:count])
+    if not 0 < count <= _LONGEST_TITLE or not is_wide:
         return 0
-    return count if median(filled[count:]) >= max(2, width / 2) else 0
+    body = [cells for cells in filled[count:] if cells]
+    is_full = median(body) >= max(2, width / 2)
+    return count if is_full or _names_all(rows[count:]) else 0
+
+
+def _names_all(rows: Sequence[SampleRow]) -> bool:
+    """Whether the first row has a text in nearly every column that is ever filled."""
+    names = {n for n, cell in enumerate(rows[0].cells or ()) if cell.strip()}
+    used = {n for row in rows for n, cell in enumerate(row.cells or ()) if cell.strip()}
+    cells = [cell for cell in rows[0].cells or () if cell.strip()]
+    are_texts = all(cell_class(cell) == "text" for cell in cells)
+    return len(names) >= max(_FEWEST_TITLED, _NEARLY * len(used)) and are_texts
 
 
 def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> Header:
@@ -424,7 +462,7 @@ def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> H
 
 
 def _ends_empty(data: Sequence[SampleRow], width: int) -> bool:
-    return not any(row.cells[-1] for row in data if row.cells and row.width == width)
+    return not any(row.cells[-1].strip() for row in data if row.cells and row.width == width)
 
 
 def _names(row: SampleRow | None, header: Header) -> list[str]:

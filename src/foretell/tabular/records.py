@@ -297,7 +297,7 @@ class RecordReader:
         limit = self._limits.cell_bytes
         if any(len(cell.encode()) > limit for cell in cells):
             return Fault("cell_too_large", f"A cell is longer than {limit} bytes.")
-        if self._shape.width > width and cells[-1]:
+        if self._shape.width > width and cells[-1].strip():
             return Fault(
                 "too_many_cells", f"The row has {found} cells; the table has {width}."
             )
