@@ -297,9 +297,10 @@ def _mended_first(
         return replace(first, cells=names, width=width)
     text = sample.head[first.start : first.end].decode("utf-8", "replace")
     cells = mended(text.removesuffix("\r"), dialect, width)
-    if len(cells) != width:
-        return first
-    return replace(first, cells=cells, width=width)
+    are_names = all(cell_class(cell) == "text" for cell in cells)
+    if len(cells) == width or (len(cells) == width - 1 and are_names):
+        return replace(first, cells=cells, width=len(cells))
+    return first
 
 
 def _with_row_names(first: SampleRow, data: Sequence[SampleRow]) -> SampleRow:

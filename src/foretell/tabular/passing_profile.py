@@ -130,19 +130,16 @@ class _PutAside:
         self._pieces.setdefault(place, []).append((self._end, len(array) * width))
         self._end += len(array) * width
 
-    def take(self, place: int, dtype: pl.DataType) -> pl.Series:
+    def take(self, place: int) -> bytearray:
         """Return all values kept of one column."""
         pieces = self._pieces.pop(place, [])
         whole = bytearray(sum(size for _, size in pieces))
-        at = 0
+        view, at = memoryview(whole), 0
         for start, size in pieces:
             self._file.seek(start)
-            whole[at : at + size] = self._file.read(size)
+            self._file.readinto(view[at : at + size])
             at += size
-        type_ = pl.Series([], dtype=dtype).to_arrow().type
-        count = len(whole) // (type_.bit_width // 8)
-        array = pa.Array.from_buffers(type_, count, [None, pa.py_buffer(whole)])
-        return pl.Series(array, dtype=dtype)
+        return whole
 
     def close(self) -> None:
         self._file.close()
@@ -201,8 +198,17 @@ class _Numbers:
         self._put_aside.add(self._place, values.drop_nulls())
 
     def result(self, scan: pl.LazyFrame) -> ColumnProfile:
-        values = self._put_aside.take(self._place, self._stored)
-        return describe_numbers(self._name, self._dtype, values, self._nulls)
+        kept = self._put_aside.take(self._place)
+        type_ = pl.Series([], dtype=self._stored).to_arrow().type
+        count = len(kept) // (type_.bit_width // 8)
+        array = pa.Array.from_buffers(type_, count, [None, pa.py_buffer(kept)])
+        cells = pl.Series(array, dtype=self._stored)
+        # The figures that need order come last, and nobody needs the file's any more.
+        is_plain = self._stored.is_integer() or self._stored.is_float()
+        buffer = np.frombuffer(kept, cells.to_numpy().dtype) if is_plain else None
+        return describe_numbers(
+            self._name, self._dtype, cells, self._nulls, buffer=buffer
+        )
 
 
 class _Values:
@@ -275,11 +281,14 @@ class _Values:
     def _sum_up(self, scan: pl.LazyFrame) -> tuple[int, pl.DataFrame]:
         """How many values there are, and the most frequent ones."""
         early = self._counts[0].sort("h")
-        early_hashes, early_counts = early["h"].to_numpy(), early["count"].to_numpy()
-        hashes = np.array(self._put_aside.take(self._place, pl.UInt64()).to_numpy())
+        early_hashes = early["h"].to_numpy()
+        early_counts = early["count"].to_numpy().astype(np.uint32)
+        hashes = np.frombuffer(self._put_aside.take(self._place), np.uint64)
         hashes.sort()
         ends = np.flatnonzero(np.append(hashes[1:] != hashes[:-1], True)[: len(hashes)])
-        hashes, counts = hashes[ends], np.diff(ends, prepend=-1)
+        counts = np.diff(ends, prepend=-1).astype(np.uint32)
+        hashes = hashes[ends]
+        del ends
         at = np.searchsorted(hashes, early_hashes)
         is_known = np.zeros(len(early_hashes), np.bool_)
         inner = at < len(hashes)

@@ -141,24 +141,31 @@ def _profile_numbers(
 
 
 def describe_numbers(
-    name: str, dtype: pl.DataType, cells: pl.Series, nulls: int
+    name: str,
+    dtype: pl.DataType,
+    cells: pl.Series,
+    nulls: int,
+    *,
+    buffer: NDArray[Any] | None = None,
 ) -> ColumnProfile:
     """Return the statistics of a column of numbers or times.
 
     Args:
         cells: Its values without nulls; of times, what they are stored as.
+        buffer: The memory of `cells`, if they may be put in order there.
     """
     found = ColumnProfile(name=name, type=column_type(dtype), nulls=nulls)
     if dtype.is_float():
         found.nan = int(cells.is_nan().sum())
         found.infinite = int(cells.is_infinite().sum())
         if found.nan or found.infinite:
-            cells = cells.filter(cells.is_finite())
+            cells, buffer = cells.filter(cells.is_finite()), None
     if cells.is_empty():
         found.distinct = 0
         return found
     _add_moments(found, cells, dtype)
-    ordered = _ordered(cells)
+    ordered = _sortable(cells) if buffer is None else buffer
+    ordered.sort()
     found.distinct = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
     if dtype.is_decimal():
         found.distinct = cells.n_unique()  # floats cannot tell all decimals apart
@@ -171,23 +178,21 @@ def describe_numbers(
     return found
 
 
-def _ordered(cells: pl.Series) -> NDArray[Any]:
-    """The values in order: decimals as floats, all others as they are.
+def _sortable(cells: pl.Series) -> NDArray[Any]:
+    """The values to be put in order: decimals as floats, all others as they are.
 
     numpy sorts numbers in place with the widest registers there are, several times
     faster than anything that must carry more than the numbers.
     """
     if cells.dtype.is_decimal() or cells.dtype in (pl.Int128, pl.UInt128):
         cells = cells.cast(pl.Float64)
-    values = np.array(cells.to_numpy())
-    values.sort()
-    return values
+    return np.array(cells.to_numpy())
 
 
 def _add_moments(found: ColumnProfile, cells: pl.Series, dtype: pl.DataType) -> None:
     if dtype.is_temporal():
         return
-    numbers = cells.cast(pl.Float64)
+    numbers = cells if dtype.is_float() else cells.cast(pl.Float64)
     found.mean = _finite(numbers.mean())
     found.std = _finite(numbers.std()) if len(numbers) > 1 else None
 

@@ -8,14 +8,20 @@ looked at one by one. What is handed on holds exactly one row per record.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 
 from foretell.tabular.bit_marks import BitMarks, find_marks
 from foretell.tabular.encodings import is_utf8
-from foretell.tabular.lenient import Dialect, Fault, join_cells, split_line
+from foretell.tabular.lenient import (
+    Dialect,
+    Fault,
+    join_cells,
+    split_line,
+    suggestion,
+)
 from foretell.tabular.marks import Flags, Marks, Positions
 from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
@@ -25,6 +31,7 @@ _SMALLEST_BLOCK = 1 << 20
 _BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
 _CHECKED_TOGETHER = 1024
 _RAW_LIMIT = 1 << 20
+_MENDABLE = ("unclosed_quote", "stray_quote", "too_few_cells", "too_many_cells")
 
 
 @dataclass(slots=True)
@@ -282,10 +289,13 @@ class RecordReader:
             return Fault(
                 "bad_encoding", "The row holds bytes that its encoding does not know."
             )
-        cells = split_line(text.removesuffix("\r"), self._dialect)
-        if isinstance(cells, Fault):
-            return cells
-        return self._check_cells(cells)
+        text = text.removesuffix("\r")
+        cells = split_line(text, self._dialect)
+        found = cells if isinstance(cells, Fault) else self._check_cells(cells)
+        if isinstance(found, Fault) and found.code in _MENDABLE:
+            meant = suggestion(text[:_RAW_LIMIT], self._dialect, self._shape.width)
+            found = replace(found, suggestion=meant or found.suggestion)
+        return found
 
     def _check_cells(self, cells: list[str]) -> bytes | Fault:
         width, found = self._shape.kept, len(cells)
