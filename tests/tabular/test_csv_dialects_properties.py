@@ -54,6 +54,8 @@ class Written:
 
 @cache
 def is_in(character: str, encoding: str) -> bool:
+    if character < " " and character not in "\t\r\n":
+        return False  # a file of control characters is refused as binary
     try:
         return character.encode(encoding).decode(encoding) == character
     except UnicodeError:

@@ -11,7 +11,9 @@ BUFFERS = st.one_of(
     st.text(st.sampled_from(list('ab,"\n\r')), min_size=1, max_size=40),
     # Longer than a word of 64 bits, mostly well-formed.
     st.lists(
-        st.sampled_from(['"a,b"', "c", '"d\ne"', ",", "\n", "\r\n", '""', "x" * 30, '"']),
+        st.sampled_from(
+            ['"a,b"', "c", '"d\ne"', ",", "\n", "\r\n", '""', "x" * 30, '"']
+        ),
         min_size=1,
         max_size=60,
     ).map("".join),
@@ -42,7 +44,9 @@ def test_bits_and_arrays_find_the_same_records(text, dialect, at_end, cell_bytes
     assert [found[0].tolist(), found[1].tolist()] == [starts.tolist(), ends.tolist()]
     assert found[2] == used
     assert list(quick.faulty_starts) == list(exact.faulty_starts)
-    assert quick.is_blank(starts, ends).tolist() == exact.is_blank(starts, ends).tolist()
+    assert (
+        quick.is_blank(starts, ends).tolist() == exact.is_blank(starts, ends).tolist()
+    )
     assert quick.lines_before(starts).tolist() == exact.lines_before(starts).tolist()
     cells = zip(
         starts.tolist(),

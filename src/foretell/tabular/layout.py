@@ -290,7 +290,7 @@ def _mended_first(
 ) -> SampleRow:
     """The first row; read loosely where it is damaged: it may name the columns."""
     first, (width, _) = rows[0], _usual_width(rows[1:])
-    if first.width == width or width < 2:
+    if first.cells is not None and (first.width == width or width < 2):
         return first
     names = [cell for cell in first.cells or () if cell.strip()]
     if len(names) == width and all(cell_class(name) == "text" for name in names):
@@ -298,7 +298,8 @@ def _mended_first(
     text = sample.head[first.start : first.end].decode("utf-8", "replace")
     cells = mended(text.removesuffix("\r"), dialect, width)
     are_names = all(cell_class(cell) == "text" for cell in cells)
-    if len(cells) == width or (len(cells) == width - 1 and are_names):
+    is_close = width < 2 or (len(cells) == width - 1 and are_names)
+    if len(cells) == width or is_close:
         return replace(first, cells=cells, width=len(cells))
     return first
 
@@ -349,6 +350,9 @@ def find_header(
     index = _table_start(rows, later)
     if options.header is True or options.required:
         return _fit(rows, later, index)
+    if rows[index].cells is None:  # nobody can tell what it names
+        width, _ = _usual_width([*rows[index + 1 :], *later])
+        return Header(index, False, width, width)
     cells = [row.cells for row in rows[index + 1 :][:_HEADER_ROWS] if row.cells]
     first = rows[index]
     same = [row for row in cells if len(row) == first.width]
