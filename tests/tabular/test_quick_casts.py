@@ -49,7 +49,7 @@ def test_numbers_are_judged_as_exactly_as_ever(kind, cells):
 @st.composite
 def moments(draw) -> list[str | None]:
     """Timestamps and dates as they should be, and with a character changed."""
-    form = draw(st.sampled_from(ISO + [FORMATS["%Y-%m-%d"]]))
+    form = draw(st.sampled_from([*ISO, FORMATS["%Y-%m-%d"]]))
     digits = draw(st.sampled_from([0, 3, 6, 1]))
     cells: list[str | None] = []
     for moment in draw(st.lists(st.none() | st.datetimes(), max_size=8)):
@@ -66,7 +66,7 @@ def moments(draw) -> list[str | None]:
     return cells
 
 
-@pytest.mark.parametrize("name", [f.strftime for f in ISO] + ["%Y-%m-%d"])
+@pytest.mark.parametrize("name", [*(f.strftime for f in ISO), "%Y-%m-%d"])
 @given(cells=moments())
 @settings(max_examples=200, deadline=None)
 def test_moments_are_judged_as_exactly_as_ever(name, cells):

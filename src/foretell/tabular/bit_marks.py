@@ -53,17 +53,18 @@ class BitMarks:
         has_quotes = bool(dialect.quote) and dialect.quote.encode() in buffer
         wanted += [ord(dialect.quote)] if has_quotes else []
         self._delimiters, self._lines, *quotes = _bit_maps(self._bytes, wanted)
-        self._quotes = quotes[0] if quotes else None
+        self._has_quotes = has_quotes
+        self._quotes = quotes[0] if quotes else np.zeros(1, np.uint64)
         self._returns = (
             _bit_maps(self._bytes, [13])[0] if quotes and b"\r" in buffer else None
         )
-        self._inside: Bits | None = None
+        self._inside = self._quotes
         self._record_ends, self._cell_ends = self._lines, self._delimiters
-        if self._quotes is not None:
-            self._look_inside(self._quotes)
+        if has_quotes:
+            self._look_inside()
 
-    def _look_inside(self, quotes: Bits) -> None:
-        self._inside = _running_parity(quotes)
+    def _look_inside(self) -> None:
+        self._inside = _running_parity(self._quotes)
         self._record_ends = self._lines & ~self._inside
         self._cell_ends = self._delimiters & ~self._inside
 
@@ -71,7 +72,6 @@ class BitMarks:
         self, buffer: bytes, dialect: Dialect, cell_bytes: int
     ) -> None:
         """Let `marks` find the faulty records, and take their quotes for no quotes."""
-        assert self._quotes is not None
         found = Marks(
             buffer,
             dialect,
@@ -83,7 +83,7 @@ class BitMarks:
         self.faulty_starts, self._stop = found.faulty_starts, found.stop
         for at in found.without_part.tolist():
             self._quotes[at // 64] &= ~(_ONE << np.uint64(at % 64))
-        self._look_inside(self._quotes)
+        self._look_inside()
 
     def is_sound(self, cell_bytes: int) -> bool:
         """Whether each quote opens or closes a cell, or is one of two inside it.
@@ -91,7 +91,7 @@ class BitMarks:
         A cell may be open at the end of the buffer where more bytes follow and it is
         not too long yet.
         """
-        if self._quotes is None or self._inside is None:
+        if not self._has_quotes:
             return True
         edges = self._delimiters | self._lines | self._quotes
         may_open = _before(edges)
@@ -111,11 +111,9 @@ class BitMarks:
 
     def _is_open(self) -> bool:
         """Whether the last cell's quote is not closed."""
-        assert self._inside is not None
         return bool(self._inside[-1] >> np.uint64(63))
 
     def _may_continue(self, cell_bytes: int) -> bool:
-        assert self._quotes is not None
         last = _positions(self._quotes[-(cell_bytes // 64 + 2) :])
         if self._at_end or not len(last):
             return False

@@ -8,7 +8,7 @@ is read more than twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -288,22 +288,29 @@ def _note_numbers(
     frame = pl.DataFrame([cells.alias("cell")])
     cell = pl.col("cell")
     size = cell.str.len_bytes()
-    # What stands before the mark of the largest number is longest.
-    most = values.filter(values.is_finite()).abs().max()
-    whole = len(str(int(most or 0)))  # type: ignore[arg-type]
     longest = int(frame.select(size.max()).item() or 0)
+    noted = _note_floats(frame, values, is_odd=is_odd)
     for mark, numbers in evidence.numbers.items():
         at = cell.str.find(mark, literal=True)
         is_long = (size > EXACT_FLOAT_DIGITS) & at.is_null()
-        found = frame.select(
+        figures = frame.select(
             scale=(size - at - 1).max(),
             long=is_long.any() if longest > EXACT_FLOAT_DIGITS else pl.lit(value=False),
         ).row(0, named=True)
-        if found["long"]:
+        if figures["long"]:
             evidence.take(cells)  # perhaps a whole number that no float holds
             return
-        noted = NumberEvidence(digits=whole, scale=int(found["scale"] or 0))
-        if is_odd:
-            noted.exponents = int(frame.select(cell.str.contains("[eE]").sum()).item())
-            noted.infinities = int(values.is_infinite().sum())
-        numbers.merge(noted)
+        numbers.merge(replace(noted, scale=int(figures["scale"] or 0)))
+
+
+def _note_floats(
+    frame: pl.DataFrame, values: pl.Series, *, is_odd: bool
+) -> NumberEvidence:
+    """What does not depend on the mark; the largest number has the most digits."""
+    most = values.filter(values.is_finite()).abs().max()
+    noted = NumberEvidence(digits=len(str(int(most or 0))))  # type: ignore[arg-type]
+    if is_odd:
+        cell = pl.col("cell")
+        noted.exponents = int(frame.select(cell.str.contains("[eE]").sum()).item())
+        noted.infinities = int(values.is_infinite().sum())
+    return noted

@@ -467,7 +467,9 @@ def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> H
 
 
 def _ends_empty(data: Sequence[SampleRow], width: int) -> bool:
-    return not any(row.cells[-1].strip() for row in data if row.cells and row.width == width)
+    return not any(
+        row.cells[-1].strip() for row in data if row.cells and row.width == width
+    )
 
 
 def _names(row: SampleRow | None, header: Header) -> list[str]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -116,7 +116,11 @@ class _PutAside:
     """Values of many columns, in memory or in one temporary file."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)
+        self._file: IO[bytes] = (
+            tempfile.SpooledTemporaryFile(  # noqa: SIM115 - see close
+                max_size=_IN_MEMORY, dir=str(folder)
+            )
+        )
         self._pieces: dict[int, list[tuple[int, int]]] = {}
         self._end = 0
 
@@ -137,7 +141,7 @@ class _PutAside:
         view, at = memoryview(whole), 0
         for start, size in pieces:
             self._file.seek(start)
-            self._file.readinto(view[at : at + size])
+            view[at : at + size] = self._file.read(size)
             at += size
         return whole
 
@@ -155,9 +159,7 @@ class _Column(Protocol):
         """Return the column's statistics; `scan` reads what was stored of it."""
 
 
-def _column(
-    place: int, name: str, dtype: pl.DataType, put_aside: _PutAside
-) -> _Column:
+def _column(place: int, name: str, dtype: pl.DataType, put_aside: _PutAside) -> _Column:
     if dtype.is_numeric() or dtype.is_temporal():
         return _Numbers(place, name, dtype, put_aside)
     if dtype.is_nested() or isinstance(dtype, pl.Binary):

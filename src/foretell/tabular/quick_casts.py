@@ -62,8 +62,10 @@ def _quick_kind(cells: pl.Series, kind: Kind) -> Kind:
     if kind.type != ColumnType.TIMESTAMP or kind.has_zone or not is_iso:
         return kind
     start, found, rest = (kind.format or "").partition(_FRACTION)
-    first = cells.head(_PEEK).drop_nulls() if found and not rest else ()
-    digits = _FRACTIONS.get(len(first[0]) - _WHOLE_SECONDS) if len(first) else None
+    first = cells.head(_PEEK).drop_nulls()
+    if not found or rest or first.is_empty():
+        return kind
+    digits = _FRACTIONS.get(len(first[0]) - _WHOLE_SECONDS)
     return kind if digits is None else Kind(kind.type, format=start + digits)
 
 
