@@ -23,6 +23,7 @@ class Foretell(Contender):
         is_fast: Whether the fast path may answer.
     """
 
+    may_fail: bool = False
     is_fast: bool = True
     data_dir: str = ""
 
