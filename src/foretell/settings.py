@@ -395,8 +395,8 @@ def _unknown_names() -> list[str]:
 
 def _unknown_line(shown: str, short: str, known: set[str], prefix: str) -> str:
     near = difflib.get_close_matches(short, known, n=1, cutoff=0.6)
-    name = near[0] if prefix else near[0].lower() if near else ""
-    hint = f" Did you mean {prefix}{name}?" if near else ""
+    names = [name if prefix else name.lower() for name in near]
+    hint = f" Did you mean {prefix}{names[0]}?" if names else ""
     return f"{shown}: no such setting.{hint}"
 
 
