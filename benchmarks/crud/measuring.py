@@ -110,7 +110,6 @@ class Point:
         name = f"{self._running.contender.name} {self._route} at {connections}"
         raise RuntimeError(f"{name}: wrk: {done.stdout[-500:]}")
 
-
     def _beginning(self, start: int) -> dict[str, str]:
         """Where a load begins. Its addresses are new: what the one before left under
         way may be carried out after its rows were removed."""

@@ -109,9 +109,9 @@ class Settings(BaseSettings):
     )
     fast_path: bool = Field(
         True,
-        description="Answer usual requests for resources on PostgreSQL straight from "
-        "the driver; off behind a pooler of transactions that knows no prepared "
-        "statements.",
+        description="Answer usual requests for resources in front of FastAPI, on "
+        "PostgreSQL straight from the driver; off behind a pooler of transactions "
+        "that knows no prepared statements.",
     )
     slow_query_ms: int = Field(
         500, ge=0, description="Log statements that take longer; 0 logs none."

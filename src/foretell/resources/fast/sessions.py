@@ -147,7 +147,7 @@ class SessionResource:
             session,
             clock=state.clock,
             cursors=state.cursors,
-            jobs=RequestJobs(
+            jobs=lambda: RequestJobs(
                 session,
                 principal=call.principal,
                 announce=_nobody,
