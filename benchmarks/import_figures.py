@@ -245,7 +245,7 @@ def main() -> None:
         if given.only in (None, "csv"):
             import_csv(folder, given.rows, given.rounds)
         if given.only in (None, "server"):
-            if not (folder / "table.csv").exists():
+            if not (folder / "table.csv").exists():  # --only server
                 tables.write_csv(folder / "table.csv", given.rows)
             import_by_server(folder)
         if given.only in (None, "xlsx"):

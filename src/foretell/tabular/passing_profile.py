@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from foretell.core.columns import ColumnType
 from foretell.tabular.correlations import Correlations
@@ -285,12 +286,7 @@ class _Values:
         early = self._counts[0].sort("h")
         early_hashes = early["h"].to_numpy()
         early_counts = early["count"].to_numpy().astype(np.uint32)
-        hashes = np.frombuffer(self._put_aside.take(self._place), np.uint64)
-        hashes.sort()
-        ends = np.flatnonzero(np.append(hashes[1:] != hashes[:-1], True)[: len(hashes)])
-        counts = np.diff(ends, prepend=-1).astype(np.uint32)
-        hashes = hashes[ends]
-        del ends
+        hashes, counts = _run_lengths(self._put_aside.take(self._place))
         at = np.searchsorted(hashes, early_hashes)
         is_known = np.zeros(len(early_hashes), np.bool_)
         inner = at < len(hashes)
@@ -306,3 +302,20 @@ class _Values:
 
 def _counted(frame: pl.DataFrame, count: pl.Expr) -> pl.DataFrame:
     return frame.group_by("h").agg(pl.col("value").first(), count.cast(pl.Int64))
+
+
+def _run_lengths(
+    kept: bytearray,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Return each hash once, in order, and how often it was there.
+
+    Ten million different texts are no rarity, so no array is made that is not needed.
+    """
+    hashes: NDArray[np.uint64] = np.frombuffer(kept, np.uint64)
+    hashes.sort()
+    is_last = np.ones(len(hashes), np.bool_)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_last[:-1])
+    if is_last.all():
+        return hashes, np.ones(len(hashes), np.uint32)
+    ends = np.flatnonzero(is_last)
+    return hashes[ends], np.diff(ends, prepend=-1).astype(np.uint32)

@@ -26,7 +26,7 @@ from foretell.tabular.marks import Flags, Marks, Positions
 from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
 
-_BLOCK = 16 << 20
+_BLOCK = 8 << 20
 _SMALLEST_BLOCK = 1 << 20
 _BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
 _CHECKED_TOGETHER = 1024
