@@ -76,6 +76,7 @@ def test_rows_that_r_has_named_keep_their_cells_below_the_right_names(import_byt
     found = import_bytes(f'"id";"x"\n{rows}')
     assert found.frame.columns == ["column_1", "id", "x"]
     assert found.frame["id"].to_list() == [1, 2, 3, 4, 5]
+    assert "row_names" in found.findings
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

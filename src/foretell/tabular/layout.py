@@ -40,6 +40,10 @@ _HEADER_ROWS = 50
 _MOST_NAME_ROWS = 5
 _FEWEST_TITLED = 3  # columns
 _NEARLY = 0.75
+_ROW_NAMES = Finding(
+    code="row_names",
+    message="Every row starts with a name of its own, for which the header has none.",
+)
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
@@ -84,7 +88,8 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         raise EmptyFile
     if _usual_width(rows)[0] > max_columns:
         raise TooManyColumns(max_columns)  # before anything looks at each of them
-    rows[0] = _with_row_names(_mended_first(rows, sample, dialect), rows[1:])
+    first = _mended_first(rows, sample, dialect)
+    rows[0] = _with_row_names(first, rows[1:])
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
     header = find_header(rows, later, options)
     names_row = _names_row(rows, header)
@@ -104,7 +109,10 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         data_offset=offset,
         data_line=line,
         header=names_row.line if names_row else False,
-        findings=_findings(rows, header, dialect),
+        findings=[
+            *_findings(rows, header, dialect),
+            *([] if rows[0] is first else [_ROW_NAMES]),
+        ],
         rows=[
             row.cells[: len(names)]
             for row in (*data, *later)
