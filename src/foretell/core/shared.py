@@ -111,6 +111,7 @@ class Shared:
         self.store = store
         self.outages = 0
         self._asking: asyncio.Task[None] | None = None
+        self._questions: set[asyncio.Task[Any]] = set()
 
     @property
     def is_there(self) -> bool:
@@ -127,7 +128,7 @@ class Shared:
             question.close()
             raise SharedStoreUnavailable("The shared store is away.")
         try:
-            return await within(question, seconds)
+            return await self._answer(question, seconds)
         except (TimeoutError, SharedStoreUnavailable) as error:
             reason = "no answer in time"
             if isinstance(error, SharedStoreUnavailable):
@@ -136,10 +137,12 @@ class Shared:
             raise SharedStoreUnavailable(reason) from error
 
     async def close(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._asking
+        """End every question, then let go of the store."""
+        ending = {*self._questions, *([self._asking] if self._asking else ())}
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending, timeout=ANSWER_SECONDS)
         await self.store.close()
 
     def note_away(self, reason: str) -> None:
@@ -149,12 +152,19 @@ class Shared:
             log.warning("shared_store.away", reason=reason)
             self._asking = asyncio.create_task(self._ask_until_there())
 
+    async def _answer(self, question: Coroutine[Any, Any, T], seconds: float) -> T:
+        task = asyncio.create_task(question)
+        # Given up, it still has a connection to let go of.
+        self._questions.add(task)
+        task.add_done_callback(self._questions.discard)
+        return await within(task, seconds)
+
     async def _ask_until_there(self) -> None:
         started, pause = time.monotonic(), ASK_AGAIN_SECONDS
         while True:
             await asyncio.sleep(pause)
             with suppress(TimeoutError, SharedStoreUnavailable):
-                await within(self.store.ping(), ANSWER_SECONDS)
+                await self._answer(self.store.ping(), ANSWER_SECONDS)
                 break
             pause = min(pause * 2, ASK_AGAIN_AT_MOST_SECONDS)
         self._asking = None

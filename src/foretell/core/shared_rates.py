@@ -38,20 +38,20 @@ class SharedRates:
         self._patience_seconds = patience_seconds
         self._now = now
         self._local = LocalRates(rate, now=now)
-        # A refusal holds until its time wherever it was counted, since nothing is ever
-        # given back: a flood costs the store one question a process.
-        self._refused_until: dict[str, float] = {}
+        # A spent quota stays spent until its time, since nothing is ever given back: a
+        # flood costs the store no questions.
+        self._spent_until: dict[str, float] = {}
         self._waiting: list[tuple[str, asyncio.Future[Verdict | None]]] = []
         self._sending: asyncio.Task[None] | None = None
 
     def refusal(self, key: str) -> Verdict | None:
-        until = self._refused_until.get(key)
+        until = self._spent_until.get(key)
         if until is None:
             return None if self._shared.is_there else self._local.refusal(key)
         wait = until - self._now()
         if wait > 0:
             return self._rate.verdict(-wait)
-        del self._refused_until[key]
+        del self._spent_until[key]
         return None
 
     async def take(self, key: str) -> Verdict:
@@ -62,8 +62,8 @@ class SharedRates:
         if verdict is None:
             self.alone += 1
             return self._local.take_now(key)
-        if not verdict.allowed:
-            self._note_refused(key, verdict)
+        if not verdict.remaining:
+            self._note_spent(key, verdict)
         return verdict
 
     async def _asked(self, key: str) -> Verdict | None:
@@ -94,7 +94,7 @@ class SharedRates:
                 if not answer.done():
                     answer.set_result(None)
 
-    def _note_refused(self, key: str, verdict: Verdict) -> None:
-        self._refused_until[key] = self._now() + verdict.wait_seconds
-        if len(self._refused_until) > MAX_KEYS:
-            del self._refused_until[next(iter(self._refused_until))]
+    def _note_spent(self, key: str, verdict: Verdict) -> None:
+        self._spent_until[key] = self._now() + verdict.wait_seconds
+        if len(self._spent_until) > MAX_KEYS:
+            del self._spent_until[next(iter(self._spent_until))]
