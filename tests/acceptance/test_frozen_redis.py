@@ -66,8 +66,8 @@ def test_a_frozen_redis_delays_nobody_and_its_jobs_run_once(tmp_path: Path) -> N
             assert time.monotonic() - started < 10
             redis.thaw()
             server.start()
-            assert finish(admin_again(server, admin), path, 60)["state"] == "succeeded"
             with admin_again(server, admin) as again:
+                assert finish(again, path, 60)["state"] == "succeeded"
                 tries = again.get(f"{path}/attempts").json()["items"]
             assert [one["outcome"] for one in tries][-1] == "succeeded"
             assert [one["outcome"] for one in tries].count("succeeded") == 1
