@@ -37,7 +37,8 @@ async def send_jobs(
     client: httpx2.AsyncClient, until: float
 ) -> tuple[list[str], list[float]]:
     """Paths of the jobs that were taken, and the milliseconds of each answer."""
-    paths, took = [], []
+    paths: list[str] = []
+    took: list[float] = []
     while time.perf_counter() < until:
         started = time.perf_counter()
         body = {"task": "system.echo", "args": {"value": len(paths)}}

@@ -64,7 +64,7 @@ def test_a_rate_is_a_number_and_a_unit(monkeypatch, text, rate):
 )
 def test_what_is_no_rate_is_refused(monkeypatch, text):
     monkeypatch.setenv("FORETELL_RATE_LIMIT", text)
-    with pytest.raises(SettingsError, match="^FORETELL_RATE_LIMIT: "):
+    with pytest.raises(SettingsError, match=r"^FORETELL_RATE_LIMIT: "):
         load_settings()
 
 

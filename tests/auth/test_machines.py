@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx2
 import pytest
@@ -51,19 +52,31 @@ async def machines(
         rate_limit=None,
         allowed_hosts=["testserver"],
     )
-    apps = [create_app(settings, clock=clock, with_worker=False) for _ in range(2)]
+    apps: list[FastAPI] = [
+        create_app(settings, clock=clock, with_worker=False) for _ in range(2)
+    ]
     await make_tables(apps[0].state.foretell)
     for app in apps:
         await stack.enter_async_context(app.router.lifespan_context(app))
     return apps
 
 
-async def a_key(app: FastAPI, stack: AsyncExitStack) -> tuple[httpx2.AsyncClient, str]:
-    """A signed-in client, and the id of a key of theirs that both machines know."""
+class Holder(NamedTuple):
+    """A signed-in client, a key of theirs, and its id."""
+
+    client: httpx2.AsyncClient
+    key: str
+    key_id: str
+
+    async def withdraw(self) -> None:
+        answer = await self.client.delete(f"/api/keys/{self.key_id}")
+        assert answer.status_code == 204
+
+
+async def holder_of_a_key(app: FastAPI, stack: AsyncExitStack) -> Holder:
     client = await SignIn(app, stack)("viewer", email="ann@example.org")
     made = await client.post("/api/keys", json={"name": "k", "scopes": ["models:read"]})
-    client.key = made.json()["key"]
-    return client, made.json()["id"]
+    return Holder(client, made.json()["key"], made.json()["id"])
 
 
 async def status(app: FastAPI, key: str) -> int:
@@ -79,11 +92,11 @@ async def test_a_withdrawal_is_told_to_the_other_machine(
     stack, tmp_path, clock, database_url, redis
 ):
     here, there = await machines(stack, tmp_path, clock, database_url, redis.url)
-    client, key_id = await a_key(here, stack)
-    assert await status(there, client.key) == 200
-    assert (await client.delete(f"/api/keys/{key_id}")).status_code == 204
+    holder = await holder_of_a_key(here, stack)
+    assert await status(there, holder.key) == 200
+    await holder.withdraw()
     async with asyncio.timeout(20):
-        while await status(there, client.key) != 401:
+        while await status(there, holder.key) != 401:
             await asyncio.sleep(0.01)
 
 
@@ -91,14 +104,14 @@ async def test_a_withdrawal_that_was_missed_is_found_when_redis_is_back(
     stack, tmp_path, clock, database_url, redis
 ):
     here, there = await machines(stack, tmp_path, clock, database_url, redis.url)
-    client, key_id = await a_key(here, stack)
-    assert await status(there, client.key) == 200
+    holder = await holder_of_a_key(here, stack)
+    assert await status(there, holder.key) == 200
     redis.kill()
-    assert (await client.delete(f"/api/keys/{key_id}")).status_code == 204
-    assert await status(there, client.key) == 200  # the clock stands
+    await holder.withdraw()
+    assert await status(there, holder.key) == 200  # the clock stands
     redis.start()
     async with asyncio.timeout(20):
-        while await status(there, client.key) != 401:
+        while await status(there, holder.key) != 401:
             await asyncio.sleep(0.05)
 
 
@@ -110,11 +123,11 @@ async def test_a_withdrawal_acts_within_a_second_without_redis(
     here, there = await machines(stack, tmp_path, clock, database_url, url)
     if state == "frozen":
         redis.freeze()
-    client, key_id = await a_key(here, stack)
-    assert await status(there, client.key) == 200
-    assert (await client.delete(f"/api/keys/{key_id}")).status_code == 204
+    holder = await holder_of_a_key(here, stack)
+    assert await status(there, holder.key) == 200
+    await holder.withdraw()
     clock.advance(seconds=1)
-    assert await status(there, client.key) == 401
+    assert await status(there, holder.key) == 401
 
 
 async def test_failed_sign_ins_are_counted_for_all_machines(

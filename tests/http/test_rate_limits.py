@@ -242,10 +242,10 @@ async def test_what_was_refused_and_found_is_in_the_figures(nobody, settings):
 async def test_a_word_of_an_extension_for_bearer_names_the_user(
     settings, sign_in_under
 ):
-    async with sign_in_under() as client:
+    async with sign_in_under() as (app, client):
         assert said(await client.get("/conduit/api/whoami"))[0] == LIMIT - 1
         assert said(await client.get("/conduit/api/whoami"))[0] == LIMIT - 2
-        async with at(client.app, "192.0.2.5") as stranger:
+        async with at(app, "192.0.2.5") as stranger:
             assert said(await stranger.get("/api/version"))[0] == LIMIT - 1
 
 
@@ -295,13 +295,12 @@ def sign_in_under(settings):
         return {}
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[httpx2.AsyncClient]:
+    async def opened() -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
         async with AsyncExitStack() as stack:
             app = await stack.enter_async_context(started(settings, [conduit]))
             signed = await SignIn(app, stack)("viewer")
             token = signed.headers["authorization"].removeprefix("Bearer ")
             client = at(app, "192.0.2.5", Authorization=f"Token {token}")
-            client.app = app
-            yield await stack.enter_async_context(client)
+            yield app, await stack.enter_async_context(client)
 
     return opened
