@@ -191,6 +191,54 @@ async def test_a_redis_that_is_not_there_refuses_nobody(unique_key):
     await shared.close()
 
 
+async def test_a_redis_without_room_is_there_and_refuses_nobody(unique_key, caplog):
+    with RedisServer() as full:
+        shared = Shared(RedisStore(full.url))
+        assert isinstance(shared.store, RedisStore)
+        await shared.store._client.config_set("maxmemory", 1)
+        rates = SharedRates(SLOW, shared, patience_seconds=5)
+        found = [await rates.take(f"{unique_key}{number}") for number in range(9)]
+        assert all(verdict.allowed for verdict in found)
+        assert rates.alone == 9
+        assert shared.is_there
+        assert caplog.text.count("refuses (OutOfMemoryError)") == 1
+        await shared.close()
+
+
+async def test_many_questions_at_once_wait_for_a_connection(redis):
+    shared = Shared(RedisStore(redis.url))
+    found = await asyncio.gather(
+        *(shared.ask(shared.store.get(f"none{n}"), 10) for n in range(100))
+    )
+    assert found == [None] * 100
+    assert shared.outages == 0
+    await shared.close()
+
+
+async def test_a_redis_behind_a_socket_file_takes_part(unique_key, tmp_path):
+    path = tmp_path / "redis.sock"
+    with RedisServer("--unixsocket", str(path)):
+        shared = Shared(RedisStore(f"unix://{path}?db=1"))
+        rates = SharedRates(SLOW, shared, patience_seconds=5)
+        assert (await rates.take(unique_key)).remaining == 4
+        assert rates.alone == 0
+        await shared.close()
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+async def test_a_redis_that_knows_us_not_is_away(unique_key, password):
+    with RedisServer("--requirepass", "right") as closed:
+        url = closed.url.replace("//", f"//:{password}@" if password else "//")
+        shared = Shared(RedisStore(url))
+        assert (await SharedRates(SLOW, shared).take(unique_key)).allowed
+        await shared.close()
+        shared = Shared(RedisStore(closed.url.replace("//", "//:right@")))
+        rates = SharedRates(SLOW, shared, patience_seconds=5)
+        assert (await rates.take(unique_key)).allowed
+        assert rates.alone == 0
+        await shared.close()
+
+
 async def test_an_answer_that_came_while_the_loop_was_busy_counts():
     async def answer() -> str:
         await asyncio.sleep(0.01)

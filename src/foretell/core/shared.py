@@ -23,6 +23,7 @@ GROUP = "foretell.shared_stores"
 ASK_AGAIN_SECONDS = 0.1
 ASK_AGAIN_AT_MOST_SECONDS = 2.0
 ANSWER_SECONDS = 1.0
+REFUSAL_SECONDS = 60.0
 # A loop that comes late finds the time over and the answer there.
 _LAST_TURNS = 4
 
@@ -34,6 +35,10 @@ class SharedStoreUnavailable(Unavailable):
 
     slug = "shared-store-unavailable"
     title = "Shared store unavailable"
+
+
+class SharedStoreRefused(SharedStoreUnavailable):
+    """It answered, and will not do it: there is no room, or no permission."""
 
 
 class SharedStore(Protocol):
@@ -111,6 +116,7 @@ class Shared:
         self.store = store
         self.outages = 0
         self._asking: asyncio.Task[None] | None = None
+        self._silent_until = float("-inf")
         self._questions: set[asyncio.Task[Any]] = set()
 
     @property
@@ -122,13 +128,16 @@ class Shared:
         """The answer, if it comes in time; otherwise nobody is asked for a while.
 
         Raises:
-            SharedStoreUnavailable: It did not come.
+            SharedStoreUnavailable: It did not come, or is a refusal.
         """
         if not self.is_there:
             question.close()
             raise SharedStoreUnavailable("The shared store is away.")
         try:
             return await self._answer(question, seconds)
+        except SharedStoreRefused as error:
+            self._note_refusal(error.detail)
+            raise
         except (TimeoutError, SharedStoreUnavailable) as error:
             reason = "no answer in time"
             if isinstance(error, SharedStoreUnavailable):
@@ -151,6 +160,14 @@ class Shared:
             self.outages += 1
             log.warning("shared_store.away", reason=reason)
             self._asking = asyncio.create_task(self._ask_until_there())
+
+    def _note_refusal(self, reason: str) -> None:
+        # It is there: the next question may be another one. A line for each of them
+        # would be a flood.
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + REFUSAL_SECONDS
+            log.warning("shared_store.refused", reason=reason)
 
     async def _answer(self, question: Coroutine[Any, Any, T], seconds: float) -> T:
         task = asyncio.create_task(question)

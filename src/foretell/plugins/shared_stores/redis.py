@@ -9,13 +9,17 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from foretell.core.rates import Rate
-from foretell.core.shared import ANSWER_SECONDS, SharedStoreUnavailable
+from foretell.core.shared import (
+    ANSWER_SECONDS,
+    SharedStoreRefused,
+    SharedStoreUnavailable,
+)
 from foretell.settings import SettingsError
 
 PREFIX = "foretell:"
@@ -49,12 +53,13 @@ class RedisStore:
 
     def __init__(self, url: str) -> None:
         try:
-            self._client: Any = Redis.from_url(
+            pool = BlockingConnectionPool.from_url(
                 url,
                 # Answers as every Redis since 5 gives them.
                 protocol=2,
                 client_name="foretell",
                 max_connections=MAX_CONNECTIONS,
+                timeout=ANSWER_SECONDS,
                 socket_connect_timeout=ANSWER_SECONDS,
                 socket_timeout=ANSWER_SECONDS,
                 # Who asks decides what to do without an answer.
@@ -62,6 +67,7 @@ class RedisStore:
             )
         except ValueError as error:
             raise SettingsError(f"FORETELL_REDIS_URL: {error}") from None
+        self._client: Any = Redis.from_pool(pool)
         self._script = ""
 
     async def take(self, keys: Sequence[str], rate: Rate) -> list[float]:
@@ -126,6 +132,10 @@ async def _next(heard: Any) -> dict[str, Any]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except ResponseError as error:
+        # No room, no permission, a replica.
+        reason = f"The shared store refuses ({type(error).__name__})."
+        raise SharedStoreRefused(reason) from error
     except (RedisError, OSError) as error:
         # Its text may quote the URL.
         reason = f"The shared store does not answer ({type(error).__name__})."
