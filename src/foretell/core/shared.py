@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
 from foretell.core.logs import get_logger
@@ -159,7 +160,10 @@ class Shared:
         if self._asking is None:
             self.outages += 1
             log.warning("shared_store.away", reason=reason)
-            self._asking = asyncio.create_task(self._ask_until_there())
+            # Of no request: its lines must not carry the id of the one that waited.
+            self._asking = asyncio.create_task(
+                self._ask_until_there(), context=Context()
+            )
 
     def _note_refusal(self, reason: str) -> None:
         # It is there: the next question may be another one. A line for each of them
