@@ -15,7 +15,7 @@ import polars as pl
 
 from foretell.tabular.cell_patterns import NULL_TOKENS
 from foretell.tabular.column_typer import ColumnTyper, TypedBlock
-from foretell.tabular.errors import EmptyFile, NotATable, TooManyColumns
+from foretell.tabular.errors import EmptyFile, NotATable, TooManyColumns, TooSparse
 from foretell.tabular.headers import column_names, with_required
 from foretell.tabular.json_records import (
     JSON,
@@ -53,6 +53,9 @@ _BLOCK_CELLS = 1_000_000
 _BLOCK_BYTES = 8 << 20
 _SAMPLE_ROWS = 1_000
 _NAN = frozenset(("NaN", "nan", "NAN"))
+# Objects need not have all keys, so a file of a few MiB can mean any number of cells.
+_FREE_CELLS = 50_000_000
+_CELLS_PER_BYTE = 10
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ def import_json(
         EmptyFile, NotATable: It holds nothing, or no object.
         DamagedFile: It is no JSON from some line on.
         TooManyColumns: Its objects have too many different keys.
+        TooSparse: Nearly all cells of its table would be empty.
         BadOption: An option cannot be followed.
     """
     return _Import(request, text, report).run()
@@ -143,6 +147,9 @@ class _Import:
             raise EmptyFile
         if not objects:
             raise NotATable(f"{JSON} that holds no list of objects")
+        cells = objects * len(self._kinds)
+        if cells > _FREE_CELLS + self._size * _CELLS_PER_BYTE:
+            raise TooSparse(objects, len(self._kinds))
 
     def _note(self, path: Path, cell: object) -> None:
         kinds = self._kinds.setdefault(path, set())

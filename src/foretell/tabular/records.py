@@ -118,7 +118,9 @@ class RecordReader:
         """Yield blocks until the file or the wanted number of records ends."""
         buffer = b""
         while self._left is None or self._left > 0:
-            fresh = self._stream.read(self._block)
+            # A record that goes on is looked through again from its start, so ever
+            # more is read of it: twice the work, not the square of it.
+            fresh = self._stream.read(max(self._block, len(buffer)))
             at_end = not fresh
             buffer += fresh
             if not buffer:
