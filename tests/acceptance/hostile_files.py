@@ -201,7 +201,9 @@ def far_dimension() -> bytes:
 
 def beyond_the_last_column() -> bytes:
     """A cell in column XFE, the 16,385th, beside one in A."""
-    return raw_workbook([b'<row r="1"><c r="A1"><v>1</v></c><c r="XFE1"><v>1</v></c></row>'])
+    return raw_workbook(
+        [b'<row r="1"><c r="A1"><v>1</v></c><c r="XFE1"><v>1</v></c></row>']
+    )
 
 
 def wide_sheet(columns: int) -> bytes:
@@ -463,9 +465,10 @@ def parquet_of_nulls(rows: int, columns: int) -> bytes:
 def parquet_that_claims(rows: int) -> bytes:
     """The footer says it has more rows than there are."""
     data = bytearray(parquet(pa.table({"a": pa.nulls(3, pa.int64())})))
-    at = data.rindex(b"\x16\x06")  # zig-zag 3, of num_rows
+    size = int.from_bytes(data[-8:-4], "little")
+    at = data.index(b"\x16\x06", len(data) - 8 - size)  # zig-zag 3, of num_rows
     claimed = b"\x16" + _zig_zag(rows)
-    size = int.from_bytes(data[-8:-4], "little") + len(claimed) - 2
+    size += len(claimed) - 2
     changed = data[:at] + claimed + data[at + 2 : -8]
     return bytes(changed) + pack("<I", size) + b"PAR1"
 

@@ -118,9 +118,7 @@ class RecordReader:
         """Yield blocks until the file or the wanted number of records ends."""
         buffer = b""
         while self._left is None or self._left > 0:
-            # A record that goes on is looked through again from its start, so ever
-            # more is read of it: twice the work, not the square of it.
-            fresh = self._stream.read(max(self._block, len(buffer)))
+            fresh = self._stream.read(self._step(len(buffer)))
             at_end = not fresh
             buffer += fresh
             if not buffer:
@@ -135,6 +133,12 @@ class RecordReader:
                 yield block
             if at_end and not buffer:
                 return
+
+    def _step(self, held: int) -> int:
+        """How much to read. A record that goes on is looked through again from its
+        start, so ever more is read of it: twice the work, not the square of it."""
+        room = self._limits.record_bytes - held
+        return max(self._block, min(held, room))
 
     def _skip_giant(self, buffer: bytes) -> tuple[Block, bytes]:
         """Reject the line at the start of the buffer, which is longer than allowed."""
