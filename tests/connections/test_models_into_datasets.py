@@ -14,7 +14,7 @@ from tests.acceptance.processes import finish
 from tests.served import Server
 
 ROWS = 5_000
-SHOP = '''
+SHOP = """
 import os
 from datetime import UTC, datetime
 
@@ -88,7 +88,7 @@ async def from_tortoise(job: JobContext, dataset: str, mode: str) -> dict[str, o
 
 
 app = create_app(extensions=[shop])
-'''
+"""
 
 
 def make_orders(path: Path, rows: int) -> None:

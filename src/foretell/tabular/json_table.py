@@ -22,6 +22,7 @@ from foretell.tabular.json_records import (
     JsonRecord,
     is_by_line,
     line_records,
+    skip_lines,
     stream_records,
 )
 from foretell.tabular.json_values import (
@@ -94,9 +95,11 @@ class _Import:
         self._text = text
         self._report = report
         self._size = text.path.stat().st_size
+        self._skip = request.options.skip
+        self._start = skip_lines(text.path, text.start, self._skip)
         named = request.options.format
         self._by_line = named == "ndjson" or (
-            named != "json" and is_by_line(text.path, text.start)
+            named != "json" and is_by_line(text.path, self._start)
         )
         nulls = request.options.nulls
         self._tokens = NULL_TOKENS if nulls is None else _NAN
@@ -121,7 +124,7 @@ class _Import:
     def _records(self) -> Iterator[JsonRecord]:
         read = line_records if self._by_line else stream_records
         limits = self._request.limits
-        found = read(self._text.path, self._text.start, limits)
+        found = read(self._text.path, self._start, limits, self._skip + 1)
         return islice(found, self._request.max_rows)
 
     # --- the columns -----------------------------------------------------------------
