@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-crud bench-jobs bench-query bench-import bench-events chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -65,6 +65,10 @@ bench-events: setup
 # FAULTS=10000 for a night, SEED=… to see one again, STORES=… for some of them.
 chaos: setup
 	$(RUN) python -m tests.chaos
+
+# What others wait while hostile files are uploaded.
+bench-hostile: setup
+	$(RUN) python -m benchmarks.hostile_uploads $(ARGS)
 
 bench-crud: setup
 	$(RUN) python -m benchmarks.crud $(ARGS)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from foretell.auth.identity import Identity
 from foretell.auth.work import AuthOptions
 from foretell.connections import tasks as connections_tasks
+from foretell.connections.addresses import allowed_addresses
 from foretell.connections.composing import provide_connections
 from foretell.core.blobs import BlobStore
 from foretell.core.clock import Clock, SystemClock
@@ -196,6 +197,7 @@ def worker_composition() -> Composition:
     """What a worker process is made of, from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format)
+    allowed_addresses(settings)  # refused now, before a database is open
     extensions = found(settings)
     permissions = extensions.permissions()
     clock, secret = SystemClock(), load_secret(settings)

@@ -259,3 +259,54 @@ INSERT INTO odd VALUES (1, 12345678901234567890.12, 1.5, gen_random_uuid(),
   '2020-02-29', '1 day 2 hours', NULL),
  (2, 'NaN', 'NaN', NULL, NULL, NULL, NULL, NULL, NULL, 'infinity', NULL, NULL);
 """
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [("postgresql", "table"), ("mysql", "table"), ("mongodb", "collection")],
+    indirect=["target"],
+)
+def test_a_dry_run_of_a_source_shows_its_first_rows_and_stores_nothing(
+    reach: Reach, target: Target, place: str
+):
+    editor, dataset, table = reach.editor, unique("dry"), unique("t")
+    lines = "id,name,price\n" + "".join(f"{n},n{n},{n}.5\n" for n in range(1_500))
+    assert upload(editor, dataset, lines).status_code == 201
+    connection = put(editor, target)
+    export(editor, dataset, connection=connection, mode="replace", **{place: table})
+    source = {"connection": connection, place: table}
+    name = unique("dry")
+    before = len(editor.get("/api/jobs?limit=1000").json()["items"])
+    for path in ("/api/datasets", f"/api/datasets/{dataset}/versions"):
+        body = {"source": source} | ({"name": name} if path == "/api/datasets" else {})
+        answer = editor.post(path, params={"dry_run": "true"}, json=body)
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()
+        assert len(shown["rows"]) == 1_000
+        assert {c["name"]: c["type"] for c in shown["columns"]}.items() >= {
+            ("id", "integer"),
+            ("name", "text"),
+            ("price", "float"),
+        }
+        first = min(shown["rows"], key=lambda row: row["id"])
+        assert (first["name"], first["price"]) == (f"n{first['id']}", first["id"] + 0.5)
+        assert shown["source"]["connection"] == connection
+    assert editor.get(f"/api/datasets/{name}").status_code == 404
+    assert editor.get(f"/api/datasets/{dataset}").json()["version"] == 1
+    assert len(editor.get("/api/jobs?limit=1000").json()["items"]) == before
+
+
+def test_a_dry_run_of_what_cannot_be_read_says_why(reach: Reach, postgresql: Target):
+    editor = reach.editor
+    connection = put(editor, postgresql)
+    for source, status, code in [
+        ({"connection": connection, "table": "nowhere"}, 404, "source-not-found"),
+        ({"connection": connection, "query": "DELETE FROM t"}, 422, "query"),
+        ({"connection": connection}, 422, "source-invalid"),
+        ({"connection": "nobody", "table": "t"}, 404, "connection-not-found"),
+    ]:
+        answer = editor.post(
+            "/api/datasets?dry_run=true", json={"name": "dry", "source": source}
+        )
+        assert answer.status_code == status, answer.text
+        assert code in answer.json()["type"]

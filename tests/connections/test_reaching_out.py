@@ -12,7 +12,7 @@ from foretell.connections.addressing import from_url
 from foretell.connections.errors import AddressForbidden, ConnectionInvalid
 from foretell.connections.seal import Seal, SealBroken
 from tests.connections.conftest import Reach
-from tests.served import unique, upload
+from tests.served import Server, unique, upload
 
 CANARY = "canary-7f3c19d2"
 WAIT = {"Prefer": "wait=50"}
@@ -61,10 +61,40 @@ async def test_a_listed_name_is_open_whatever_it_resolves_to():
     assert await Addresses(["localhost:5432"]).resolve("localhost", 5432)
 
 
-@pytest.mark.parametrize("text", ["", ":5432", "1.2.3.4:0", "1.2.3.4/99", "a b"])
+MALFORMED = [
+    "",
+    ":5432",
+    "1.2.3.4:0",
+    "1.2.3.4:x",
+    "1.2.3.4/99",
+    "1.2.3",
+    "300.1.1.1",
+    "a b",
+    "https://db.internal",
+    "me@db.internal",
+    "db_$1",
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
 def test_a_malformed_entry_is_an_error(text):
-    with pytest.raises(ValueError, match=r"names no|invalid literal|does not appear"):
+    with pytest.raises(ValueError, match=r"names no|is no|is neither|is a URL"):
         Allowed.parse(text)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "doctor"])
+def test_a_malformed_list_is_told_with_the_fix_and_in_one_line(tmp_path, command):
+    server = Server(tmp_path / "data", connection_allow="127.0.0.1,10.0.0.0/33")
+    port = ["--port", "0"] if command == "serve" else []
+    done = server.run(command, *port, check=False)
+    assert done.returncode != 0
+    said = (done.stdout + done.stderr).strip().splitlines()[-1]
+    assert said == (
+        "FORETELL_CONNECTION_ALLOW: '10.0.0.0/33' is no network. Write addresses, "
+        "networks or names, with commas between: 127.0.0.1:5432, 10.0.0.0/8, "
+        "[::1]:6379, db.internal:3306."
+    )
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -21,33 +21,41 @@ def _serial(day: datetime.date, epoch: int) -> float:
 # --- XLS: BIFF8 records in a compound file ---------------------------------------
 
 
-def xls(*sheets: tuple[str, Sequence[Row]], epoch: int = 1900) -> bytes:
-    """Return an old Excel workbook."""
-    bodies = [_biff_sheet(rows, epoch) for _, rows in sheets]
+def xls(
+    *sheets: tuple[str, Sequence[Row]],
+    epoch: int = 1900,
+    head: bytes = b"",
+    more: bytes = b"",
+) -> bytes:
+    """Return an old Excel workbook; `head` and `more` are further records of the
+    workbook and of each sheet."""
+    bodies = [_biff_sheet(rows, epoch, more) for _, rows in sheets]
+    further = head
     names = [name.encode("latin-1") for name, _ in sheets]
     head = _biff(0x0809, pack("<HHHHII", 0x0600, 5, 0, 1997, 0, 0))
     head += _biff(0x0022, pack("<H", int(epoch == 1904)))
     for number_format in (0, 14):
         head += _biff(0x00E0, pack("<HH", 0, number_format) + bytes(16))
+    head += further
     at = len(head) + sum(12 + len(name) for name in names) + 4
     for name, body in zip(names, bodies, strict=True):
         head += _biff(0x0085, pack("<IBBBB", at, 0, 0, len(name), 0) + name)
         at += len(body)
-    return _compound(b"Workbook", head + _biff(0x000A, b"") + b"".join(bodies))
+    return compound(b"Workbook", head + _biff(0x000A, b"") + b"".join(bodies))
 
 
 def _biff(kind: int, data: bytes) -> bytes:
     return pack("<HH", kind, len(data)) + data
 
 
-def _biff_sheet(rows: Sequence[Row], epoch: int) -> bytes:
+def _biff_sheet(rows: Sequence[Row], epoch: int, more: bytes) -> bytes:
     width = max((len(row) for row in rows), default=0)
     found = _biff(0x0809, pack("<HHHHII", 0x0600, 0x10, 0, 1997, 0, 0))
     found += _biff(0x0200, pack("<IIHHH", 0, len(rows), 0, width, 0))
     for y, row in enumerate(rows):
         for x, cell in enumerate(row):
             found += _biff_cell(y, x, cell, epoch)
-    return found + _biff(0x000A, b"")
+    return found + more + _biff(0x000A, b"")
 
 
 def _biff_cell(y: int, x: int, cell: Any, epoch: int) -> bytes:
@@ -63,7 +71,7 @@ def _biff_cell(y: int, x: int, cell: Any, epoch: int) -> bytes:
     return _biff(0x0203, pack("<HHHd", y, x, 0, cell))
 
 
-def _compound(name: bytes, stream: bytes) -> bytes:
+def compound(name: bytes, stream: bytes) -> bytes:
     """Put one stream into a compound file ([MS-CFB]): header, FAT, folder, stream."""
     stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
     sectors = len(stream) // 512

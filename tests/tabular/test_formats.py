@@ -20,6 +20,7 @@ from foretell.tabular.errors import (
     NotATable,
     OtherFormat,
     SheetNotFound,
+    UnsafeArchive,
 )
 
 from .old_workbook_bytes import ods, xls, xlsb
@@ -268,16 +269,23 @@ def test_an_archive_of_several_files_lists_them(import_bytes):
         import_bytes(data, member="three.csv")
 
 
-def test_links_and_ways_out_of_an_archive_are_no_members(import_bytes):
+def test_links_and_ways_out_refuse_the_archive(import_bytes):
     link = zipfile.ZipInfo("link.csv")
     link.external_attr = 0o120777 << 16
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as packed:
-        packed.writestr(link, "/etc/passwd")
-        packed.writestr("../up.csv", "a\n1\n")
-        packed.writestr("/etc/up.csv", "a\n1\n")
-    with pytest.raises(ArchiveMember):
-        import_bytes(file.getvalue())
+    names: tuple[str | zipfile.ZipInfo, ...] = (link, "../up.csv", "/etc/up.csv")
+    for name in names:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as packed:
+            packed.writestr("a.csv", "a\n1\n")
+            packed.writestr(name, "a\n1\n")
+        with pytest.raises(UnsafeArchive):
+            import_bytes(file.getvalue(), member="a.csv")
+
+
+def test_folders_by_backslashes_are_folders(import_bytes):
+    data = archive(**{"data\\one.csv": b"a\n1\n", "data\\.two.csv": b"b\n2\n"})
+    assert import_bytes(data).frame.columns == ["a"]
+    assert import_bytes(data, member="one.csv").frame.columns == ["a"]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 
 from foretell.client.credentials import KEY_FILE
+from foretell.connections.addresses import allowed_addresses
 from foretell.core import schema
 from foretell.core.db import Database
 from foretell.core.shared import (
@@ -47,6 +48,7 @@ async def examine() -> list[Finding]:
         SettingsError: The settings, or the driver of the database, are wrong.
     """
     settings = load_settings()
+    allowed_addresses(settings)
     findings = [_versions(), _extras(), _folder(settings.data_dir), _key(settings)]
     findings.append(_sandbox(settings))
     extensions = found(settings)

@@ -24,6 +24,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from foretell.cli.local import opened
 from foretell.client.credentials import address_of
 from foretell.composition import WORKER, worker_composition
+from foretell.connections.addresses import allowed_addresses
 from foretell.core import schema
 from foretell.core.clock import SystemClock
 from foretell.core.db import Database
@@ -98,6 +99,8 @@ def run_worker(settings: Settings, queues: str) -> None:
     """Run jobs until a signal says stop."""
     _open_logs(settings)
     os.environ[QUEUES_VARIABLE] = queues
+
+    allowed_addresses(settings)  # refused before a database is open
 
     async def work() -> None:
         stop = asyncio.Event()

@@ -8,11 +8,13 @@ admin has listed it. Names in the list mean the name, whatever it resolves to.
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from foretell.connections.errors import AddressForbidden, ConnectionUnreachable
+from foretell.settings import Settings, SettingsError
 
 _LOOKUP_SECONDS = 5.0
 _LOWEST_PORT = 1024
@@ -20,6 +22,8 @@ _NAT64 = (
     ipaddress.ip_network("64:ff9b::/96"),
     ipaddress.ip_network("64:ff9b:1::/48"),
 )
+_NAME = re.compile(r"[\w.-]{1,253}")
+_NUMBERS = re.compile(r"[0-9.]+")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -40,12 +44,14 @@ class Allowed:
             ValueError: It is none of these.
         """
         host, port = text.strip(), None
+        if "://" in host or "@" in host:
+            raise ValueError(f"{text!r} is a URL")
         bare = host.startswith("[") or host.count(":") == 1
         if bare and ":" in host.rpartition("]")[2]:
             host, _, digits = host.rpartition(":")
-            port = int(digits)
+            port = int(digits) if digits.isascii() and digits.isdigit() else 0
             if not 0 < port < 65536:
-                raise ValueError(f"{text!r} names no port")
+                raise ValueError(f"{text!r} names no port from 1 to 65535")
         host = host.removeprefix("[").removesuffix("]")
         if not host or " " in host:
             raise ValueError(f"{text!r} names no host")
@@ -53,7 +59,9 @@ class Allowed:
             return cls(ipaddress.ip_network(host, strict=False), "", port)
         except ValueError:
             if "/" in host:
-                raise
+                raise ValueError(f"{text!r} is no network") from None
+            if not _NAME.fullmatch(host) or _NUMBERS.fullmatch(host):
+                raise ValueError(f"{text!r} is neither an address nor a name") from None
             return cls(None, host.lower(), port)
 
     def covers(self, host: str, address: Address, port: int) -> bool:
@@ -65,6 +73,22 @@ class Allowed:
             return False
         # Metadata services live there; a wide network must not open them by accident.
         return not address.is_link_local or self.network.is_link_local
+
+
+def allowed_addresses(settings: Settings) -> "Addresses":
+    """Where the settings let connections go.
+
+    Raises:
+        SettingsError: An entry of CONNECTION_ALLOW cannot be read.
+    """
+    try:
+        return Addresses(settings.connection_allow)
+    except ValueError as error:
+        raise SettingsError(
+            f"FORETELL_CONNECTION_ALLOW: {error}. Write addresses, networks or names,"
+            " with commas between: 127.0.0.1:5432, 10.0.0.0/8, [::1]:6379,"
+            " db.internal:3306."
+        ) from None
 
 
 class Addresses:

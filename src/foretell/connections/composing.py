@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
-from foretell.connections.addresses import Addresses
+from foretell.connections.addresses import allowed_addresses
 from foretell.connections.outside import Outside
 from foretell.connections.seal import Seal
 from foretell.connections.service import ConnectionsService, People
@@ -26,7 +26,7 @@ def provide_connections(
     parts.provide(
         Outside(
             Seal(secrets),
-            Addresses(settings.connection_allow),
+            allowed_addresses(settings),
             settings.connection_files or settings.data_dir / "databases",
             own,
             settings.connection_timeout,

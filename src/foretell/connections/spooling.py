@@ -99,6 +99,11 @@ class ReadTable:
     def rows(self) -> int:
         return self.result.rows
 
+    @property
+    def sample(self) -> bytes:
+        """The rows as a JSON array, where only some were read."""
+        return self.result.sample or b"[]"
+
     async def keep(self, blobs: BlobStore, prefix: str) -> list[dict[str, Any]]:
         """Make the parts blobs below `prefix`; `{key, rows, bytes, sha256}` each."""
         kept = []
@@ -118,12 +123,14 @@ async def read_table(
     report: Report,
     declared: Sequence[ForeignColumn] | None = None,
     watched: str | None = None,
+    most: int | None = None,
 ) -> AsyncIterator[ReadTable]:
     """Read a source to its end; its parts are there for the length of the block.
 
     Args:
         declared: What its columns are to be, if not what the source says.
         report: Called with the stage and the rows so far.
+        most: Read only so many rows and write none: they are in `sample`.
 
     Raises:
         SourceNotFound: The source has no column `watched`.
@@ -132,7 +139,7 @@ async def read_table(
         columns = reading.columns if declared is None else declared
         spool = RowSpool(tuple(columns), watched)
         path = folder / "rows.jsonl"
-        await _spool(reading, spool, path, report)
+        await _spool(reading, spool, path, report, most)
         if not spool.columns:
             raise SourceFailed("The source has no columns: it is empty.")
         if watched is not None and watched not in [
@@ -141,7 +148,9 @@ async def read_table(
             raise SourceNotFound("column", watched)
         output = folder / "parts"
         await asyncio.to_thread(output.mkdir)
-        result = await _make_parts(parts, spool, path, output, report)
+        result = await _make_parts(
+            parts, spool, path, output, report, is_sample=most is not None
+        )
         yield ReadTable(
             output,
             result,
@@ -151,17 +160,33 @@ async def read_table(
         )
 
 
-async def _spool(reading: Reading, spool: RowSpool, path: Path, report: Report) -> None:
+async def _spool(
+    reading: Reading,
+    spool: RowSpool,
+    path: Path,
+    report: Report,
+    most: int | None = None,
+) -> None:
     file: BinaryIO
     with await asyncio.to_thread(path.open, "wb") as file:
         async for chunk in reading.chunks:
+            if most is not None:
+                chunk = chunk[: most - spool.rows]
             lines = await asyncio.to_thread(spool.lines, chunk)
             await asyncio.to_thread(file.write, lines)
             await report("reading", spool.rows)
+            if most is not None and spool.rows >= most:
+                return
 
 
 async def _make_parts(
-    parts: Parts, spool: RowSpool, source: Path, output: Path, report: Report
+    parts: Parts,
+    spool: RowSpool,
+    source: Path,
+    output: Path,
+    report: Report,
+    *,
+    is_sample: bool,
 ) -> SpoolResult:
     async def tell(progress: SpoolProgress) -> None:
         await report("storing", progress.rows)
@@ -169,7 +194,7 @@ async def _make_parts(
     columns = [column.column() for column in spool.columns]
     return await parts.port(Sandbox).run(
         WRITER,
-        SpoolRequest(str(source), str(output), columns),
+        SpoolRequest(str(source), str(output), columns, is_sample),
         SpoolResult,
         read=[source],
         write=[output],

@@ -14,6 +14,7 @@ from foretell.datasets.imports import RequestDatasets
 from foretell.datasets.outside import OutsideDatasets
 from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
+from foretell.datasets.source_preview import SourcePreview
 from foretell.datasets.views import Views
 from foretell.http.dependencies import Session, State
 from foretell.http.schemas import MAX_VERSION
@@ -43,6 +44,10 @@ async def get_outside(
     return OutsideDatasets(datasets, connections, jobs)
 
 
+async def get_preview(state: State) -> SourcePreview:
+    return SourcePreview(state)
+
+
 async def get_importer(state: State) -> DatasetImporter:
     return state.port(DatasetImporter)
 
@@ -66,6 +71,7 @@ async def get_sql_readers(state: State) -> SqlReaders:
     return state.port(SqlReaders)
 
 
+Preview = Annotated[SourcePreview, Depends(get_preview)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
 FiguresOf = Annotated[Figures, Depends(get_figures)]

@@ -84,6 +84,16 @@ class AppendMismatch(Invalid):
     slug = "append-mismatch"
 
 
+class DatasetMoved(Unavailable):
+    """Another version came up while rows were fitted to the one before; the job is
+    tried again."""
+
+    slug = "dataset-moved"
+
+    def __init__(self) -> None:
+        super().__init__("The dataset got another version meanwhile; try again.")
+
+
 class DatasetNameInvalid(Invalid):
     """Names are lower case letters, digits, `-` and `_`, 63 at most."""
 

@@ -6,7 +6,7 @@ from foretell.connections.sources import ModelSource
 from foretell.connections.spooling import CHUNK_ROWS, read_table
 from foretell.core.ids import new_id
 from foretell.core.parts import Parts
-from foretell.datasets.appending import appended
+from foretell.datasets.appending import appended, fit, log_widened
 from foretell.datasets.composing import datasets_service
 from foretell.datasets.contents import VersionContents
 from foretell.datasets.outside_schemas import Mode
@@ -52,11 +52,15 @@ async def import_model(
             source={**described, "findings": table.findings},
             lineage=described,
         )
+    fitted = None
+    if mode == "append":
+        fitted = await fit(parts, base, contents, prefix)
+        log_widened(job, fitted)
     async with job.session() as session:
         service = datasets_service(parts, session)
         if mode == "append":
             now = await service.find_current(await service.get_target(dataset_id))
-            contents = appended(now, contents)
+            contents = appended(now, contents, fitted)
         version = await service.publish(
             dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )

@@ -33,10 +33,11 @@ DRY_RUN_ROWS = 1_000
 TIMEOUT_SECONDS = 6 * 3600.0
 DRY_RUN_TIMEOUT_SECONDS = 30.0
 # Of the processor, by the size of the file as it came: reading a MiB of text takes less
-# than a tenth of a second, inflating and reading a packed one up to five. What takes
-# longer than this is a file made to never end.
-_CPU_SECONDS = 12
-_CPU_SECONDS_PER_MIB = 16
+# than a tenth of a second, two where every row is a reject, inflating and reading a
+# packed one up to five. What takes longer than this is a file made to never end; a
+# small one ends within fifteen seconds.
+_CPU_SECONDS = 10
+_CPU_SECONDS_PER_MIB = 6
 
 Report = Callable[[Progress], Awaitable[None] | None]
 

@@ -26,7 +26,6 @@ async def read_source(
     request: Request,
     kind: type[Given],
     *,
-    dry_run: bool = False,
     name: str | None = None,
 ) -> Given:
     """The body, checked as FastAPI checks others.
@@ -36,7 +35,7 @@ async def read_source(
 
     Raises:
         RequestValidationError: With a place for each wrong field.
-        SourceInvalid: It asks for a dry run, or names another dataset.
+        SourceInvalid: It names another dataset.
     """
     limit_body(request, DEFAULT_BODY_BYTES)
     try:
@@ -49,8 +48,6 @@ async def read_source(
     except ValidationError as error:
         found: list[Any] = list(error.errors(include_url=False, include_context=False))
         raise RequestValidationError([_in_body(item) for item in found]) from None
-    if dry_run:
-        raise SourceInvalid("/query/dry_run", "is for files")
     if name is not None and given.name not in (None, name):
         raise SourceInvalid("/name", "is not the dataset of the path")
     return given

@@ -30,7 +30,7 @@ class Options(BaseModel):
     of a column in `types` that do not fit put their row among the rejects; a file
     without the `required` columns is refused, whatever letter case it writes them in;
     `sheet` is the name of a workbook's sheet, or its place from 0; `member` the file of
-    a ZIP archive.
+    a ZIP archive; a workbook with macros is refused unless `macros` is `ignore`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -50,6 +50,7 @@ class Options(BaseModel):
     required: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
         default_factory=list, max_length=1_000
     )
+    macros: Literal["refuse", "ignore"] | None = None
 
     @field_validator("delimiter", "quote")
     @classmethod

@@ -17,7 +17,7 @@ from foretell.core.connectors import Sink
 from foretell.core.ids import new_id
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal, Scope
-from foretell.datasets.appending import appended
+from foretell.datasets.appending import appended, fit, log_widened
 from foretell.datasets.composing import datasets_service
 from foretell.datasets.errors import (
     AppendMismatch,
@@ -165,6 +165,10 @@ async def _read_into(
             table, parts.blobs, f"{prefix}{new_id()}/", follows
         )
     job.log(f"read {contents.rows:,} rows")
+    fitted = None
+    if args.mode == "append":
+        fitted = await fit(parts, base, contents, prefix)
+        log_widened(job, fitted)
     async with job.session() as session:
         service = datasets_service(parts, session)
         dataset = await service.get_target(dataset_id)
@@ -174,7 +178,7 @@ async def _read_into(
                 raise AppendMismatch(
                     "The dataset got another version meanwhile; start the import again."
                 )
-            contents = appended(now, contents)
+            contents = appended(now, contents, fitted)
         version = await service.publish(
             dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )

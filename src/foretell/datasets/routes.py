@@ -10,8 +10,8 @@ from foretell.core.ids import slug_of
 from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.datasets.contents import SourceFile
-from foretell.datasets.dependencies import Datasets, Importer, Outside
-from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.dependencies import Datasets, Importer, Outside, Preview
+from foretell.datasets.importing import DatasetImporter, DryRun
 from foretell.datasets.json_sources import is_source, json_content, read_source
 from foretell.datasets.options import parse_options
 from foretell.datasets.outside_schemas import SourceImport, SourceVersion
@@ -96,6 +96,7 @@ async def upload_dataset(
     importer: Importer,
     datasets: Datasets,
     outside: Outside,
+    preview: Preview,
     name: NameGiven = None,
     options: OptionsGiven = None,
     dry_run: DryRunWanted = False,
@@ -107,7 +108,9 @@ async def upload_dataset(
     connection to read instead: `{name, source: {connection, table|query|collection}}`.
     """
     if is_source(request):
-        given = await read_source(request, SourceImport, dry_run=dry_run)
+        given = await read_source(request, SourceImport)
+        if dry_run:
+            return _shown(await preview.read(user, given.source))
         job = await outside.create(user, given.name, given.source)
         locate(request, response, job)
         return job
@@ -140,6 +143,7 @@ async def upload_version(
     importer: Importer,
     datasets: Datasets,
     outside: Outside,
+    preview: Preview,
     options: OptionsGiven = None,
     mode: Annotated[Mode | None, Query()] = None,
     dry_run: DryRunWanted = False,
@@ -147,7 +151,9 @@ async def upload_version(
     """Make the next version of a dataset of a file or a connection: all of it, or
     more rows."""
     if is_source(request):
-        body = await read_source(request, SourceVersion, dry_run=dry_run, name=name)
+        body = await read_source(request, SourceVersion, name=name)
+        if dry_run:
+            return _shown(await preview.read(user, body.source))
         wanted = mode if mode is not None else body.mode
         job = await outside.add_version(user, name, body.source, wanted)
         locate(request, response, job)
@@ -289,7 +295,10 @@ async def _keep(importer: DatasetImporter, file: UploadedFile) -> SourceFile:
 async def _try_out(importer: DatasetImporter, upload: Upload) -> Response:
     file = upload.file("file")
     options = parse_options(upload.texts.get("options"))
-    found = await importer.try_out(file.path, file.filename, options)
+    return _shown(await importer.try_out(file.path, file.filename, options))
+
+
+def _shown(found: DryRun) -> Response:
     body = DryRunRead.model_validate(found, from_attributes=True)
     return Response(body.model_dump_json(), media_type="application/json")
 

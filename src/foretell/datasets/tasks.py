@@ -7,7 +7,13 @@ from pydantic import BaseModel, ConfigDict
 
 from foretell.core.columns import ColumnType
 from foretell.core.parts import Parts
-from foretell.datasets.appending import appended, wider_types
+from foretell.datasets.appending import (
+    appended,
+    current,
+    fit,
+    log_widened,
+    wider_types,
+)
 from foretell.datasets.composing import datasets_service
 from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.importing import DatasetImporter
@@ -53,8 +59,8 @@ class ImportArgs(BaseModel):
 async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
     """Read an uploaded file into the next version of a dataset."""
     parts: Parts = job.services
-
     started = time.monotonic()
+    prefix = f"datasets/{args.dataset_id}/{job.job_id}/"
 
     async def report(progress: Progress) -> None:
         message = _progress_text(progress, time.monotonic() - started)
@@ -64,39 +70,35 @@ async def import_dataset(job: JobContext, args: ImportArgs) -> dict[str, Any]:
         return await parts.port(DatasetImporter).read(
             SourceFile(**args.source.model_dump()),
             options,
-            prefix=f"datasets/{args.dataset_id}/{job.job_id}/",
+            prefix=prefix,
             report=report,
         )
 
     contents = await read(args.options)
+    fitted = None
     if args.mode == "append":
-        wider = await _wider(parts, args.dataset_id, contents)
+        base = await current(parts, args.dataset_id)
+        wider = wider_types(base.columns, contents.columns) if base else {}
         if wider:
             names = ", ".join(f"{name} as {type_}" for name, type_ in wider.items())
             job.log(f"reading again for the wider types of the dataset: {names}")
             types = {**args.options.types, **wider}
             contents = await read(args.options.model_copy(update={"types": types}))
             contents.lineage["widened"] = dict(wider)
+        texts = [n for n, t in args.options.types.items() if t is ColumnType.TEXT]
+        fitted = await fit(parts, base, contents, prefix, texts=texts)
+        log_widened(job, fitted)
     job.log(f"read {contents.rows:,} rows, kept {contents.rejects:,} aside")
     async with job.session() as session:
         service = datasets_service(parts, session)
         dataset = await service.get_target(args.dataset_id)
         if args.mode == "append":
-            contents = appended(await service.find_current(dataset), contents)
+            now = await service.find_current(dataset)
+            contents = appended(now, contents, fitted)
         version = await service.publish(
             args.dataset_id, contents, owner_id=job.owner_id or "", job_id=job.job_id
         )
     return {"dataset": args.dataset, "version": version.number}
-
-
-async def _wider(
-    parts: Parts, dataset_id: str, contents: VersionContents
-) -> dict[str, ColumnType]:
-    """The columns that are narrower than those of the dataset they belong to."""
-    async with parts.database.reading() as session:
-        service = datasets_service(parts, session)
-        current = await service.find_current(await service.get_target(dataset_id))
-        return wider_types(current.columns, contents.columns) if current else {}
 
 
 def _progress_text(progress: Progress, seconds: float) -> str:

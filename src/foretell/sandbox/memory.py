@@ -9,24 +9,37 @@ import re
 from pathlib import Path
 
 LOOK_SECONDS = 0.2
+_SHORTEST_LOOK_SECONDS = 0.02
+_FILLED_A_SECOND = 4 << 30  # more than one thread can touch
 
 _RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 _PROPORTIONAL = re.compile(rb"^Pss_(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
 async def wait_until_above(pid: int, limit_bytes: int) -> None:
-    """Look five times a second and return once the process is above the limit.
+    """Look again and again, and return once the process is above the limit.
 
-    The cheap count includes pages still shared with the zygote, so only a process
-    above the limit by it gets the exact count, which walks all its pages.
+    The nearer it is the sooner the next look, so that what fills memory as fast as a
+    machine can is stopped within some percent. The cheap count includes pages still
+    shared with the zygote, so only a process above the limit by it gets the exact
+    count, which walks all its pages.
     """
+    shared = resident_bytes(pid)
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
-        if resident_bytes(pid) <= limit_bytes:
+        held = resident_bytes(pid)
+        await asyncio.sleep(_until_next_look(limit_bytes - held))
+        held = resident_bytes(pid)
+        if held <= limit_bytes:
             continue
+        if held - shared > limit_bytes:
+            return
         exact = await asyncio.to_thread(proportional_bytes, pid)
         if exact is None or exact > limit_bytes:
             return
+
+
+def _until_next_look(room_bytes: int) -> float:
+    return min(LOOK_SECONDS, max(_SHORTEST_LOOK_SECONDS, room_bytes / _FILLED_A_SECOND))
 
 
 def resident_bytes(pid: int) -> int:

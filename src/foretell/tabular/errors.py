@@ -137,6 +137,46 @@ class TooManyColumns(TooLarge):
         )
 
 
+class TooSparse(TooLarge):
+    """A table of all keys and all rows would hold next to nothing, many times over."""
+
+    slug = "too-sparse"
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__(
+            f"The {rows:,} objects of the file have {columns:,} different keys in all;"
+            " a table of so many columns would be empty nearly everywhere. Split the"
+            " file by kind of object.",
+            rows=rows,
+            columns=columns,
+        )
+
+
+class MacrosRefused(UnsupportedFormat):
+    """The workbook brings code. It would never be run, but its file would be kept."""
+
+    slug = "workbook-macros"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"The file is {kind} with macros. Save it without them (as XLSX), or say"
+            ' the option macros: "ignore" to have its cells read; no macro is ever run.',
+            kind=kind,
+        )
+
+
+class UnsafeArchive(Invalid):
+    """An archive names a member that would be written outside of its folder."""
+
+    slug = "unsafe-archive"
+
+    def __init__(self, member: str, what: str) -> None:
+        super().__init__(
+            f"The archive is not opened: its member {member[:200]!r} {what}.",
+            member=member[:200],
+        )
+
+
 class InflatedTooLarge(TooLarge):
     slug = "inflated-too-large"
 

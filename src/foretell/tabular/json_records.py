@@ -60,6 +60,18 @@ def is_by_line(path: Path, start: int) -> bool:
     return True
 
 
+def skip_lines(path: Path, start: int, count: int) -> int:
+    """Return where the text begins after `count` lines, however long they are."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        while count:
+            piece = stream.readline(_STEP)
+            if not piece:
+                break
+            count -= piece.endswith(b"\n")
+        return stream.tell()
+
+
 def _judged(value: Any) -> dict[str, Any] | Fault:
     if isinstance(value, dict):
         return value
@@ -69,22 +81,28 @@ def _judged(value: Any) -> dict[str, Any] | Fault:
 # --- a record a line -------------------------------------------------------------
 
 
-def line_records(path: Path, start: int, limits: ImportLimits) -> Iterator[JsonRecord]:
-    """Yield the records of NDJSON; blank lines are none."""
+def line_records(
+    path: Path, start: int, limits: ImportLimits, line: int = 1
+) -> Iterator[JsonRecord]:
+    """Yield the records of NDJSON; blank lines are none.
+
+    Args:
+        line: Physical line at `start`.
+    """
     with path.open("rb") as stream:
         stream.seek(start)
-        number = 0
-        while line := stream.readline(limits.record_bytes + 1):
+        number = line - 1
+        while text := stream.readline(limits.record_bytes + 1):
             number += 1
-            is_whole = len(line) <= limits.record_bytes
-            rest = line
+            is_whole = len(text) <= limits.record_bytes
+            rest = text
             while not is_whole and not rest.endswith(b"\n"):
                 rest = stream.readline(_STEP)
                 if not rest:
                     break
-            if line.strip():
-                value = _line_value(line) if is_whole else _too_large(limits)
-                raw = line[:_RAW].decode("utf-8", "replace").rstrip("\r\n")
+            if text.strip():
+                value = _line_value(text) if is_whole else _too_large(limits)
+                raw = text[:_RAW].decode("utf-8", "replace").rstrip("\r\n")
                 yield JsonRecord(number, raw, value, stream.tell())
 
 
@@ -109,9 +127,12 @@ def _line_value(line: bytes) -> dict[str, Any] | Fault:
 
 
 def stream_records(
-    path: Path, start: int, limits: ImportLimits
+    path: Path, start: int, limits: ImportLimits, line: int = 1
 ) -> Iterator[JsonRecord]:
     """Yield the items of an array, or values that follow one another.
+
+    Args:
+        line: Physical line at `start`.
 
     Raises:
         DamagedFile: What stands on the named line is no JSON, or one record is longer
@@ -121,18 +142,20 @@ def stream_records(
     with path.open("rb") as raw:
         raw.seek(start)
         text = codecs.getreader("utf-8")(raw)
-        yield from _Cursor(text, limits).records(raw.tell)
+        yield from _Cursor(text, limits, line).records(raw.tell)
 
 
 class _Cursor:
     """A place in the text, of which a piece is held."""
 
-    def __init__(self, stream: codecs.StreamReader, limits: ImportLimits) -> None:
+    def __init__(
+        self, stream: codecs.StreamReader, limits: ImportLimits, line: int
+    ) -> None:
         self._stream = stream
         self._most = limits.record_bytes
         self._text = ""
         self._at = 0
-        self._line = 1
+        self._line = line
         self._counted = 0
 
     def records(self, tell: Callable[[], int]) -> Iterator[JsonRecord]:

@@ -15,13 +15,14 @@ import polars as pl
 
 from foretell.tabular.cell_patterns import NULL_TOKENS
 from foretell.tabular.column_typer import ColumnTyper, TypedBlock
-from foretell.tabular.errors import EmptyFile, NotATable, TooManyColumns
+from foretell.tabular.errors import EmptyFile, NotATable, TooManyColumns, TooSparse
 from foretell.tabular.headers import column_names, with_required
 from foretell.tabular.json_records import (
     JSON,
     JsonRecord,
     is_by_line,
     line_records,
+    skip_lines,
     stream_records,
 )
 from foretell.tabular.json_values import (
@@ -53,6 +54,9 @@ _BLOCK_CELLS = 1_000_000
 _BLOCK_BYTES = 8 << 20
 _SAMPLE_ROWS = 1_000
 _NAN = frozenset(("NaN", "nan", "NAN"))
+# Objects need not have all keys, so a file of a few MiB can mean any number of cells.
+_FREE_CELLS = 50_000_000
+_CELLS_PER_BYTE = 10
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ def import_json(
         EmptyFile, NotATable: It holds nothing, or no object.
         DamagedFile: It is no JSON from some line on.
         TooManyColumns: Its objects have too many different keys.
+        TooSparse: Nearly all cells of its table would be empty.
         BadOption: An option cannot be followed.
     """
     return _Import(request, text, report).run()
@@ -90,9 +95,11 @@ class _Import:
         self._text = text
         self._report = report
         self._size = text.path.stat().st_size
+        self._skip = request.options.skip
+        self._start = skip_lines(text.path, text.start, self._skip)
         named = request.options.format
         self._by_line = named == "ndjson" or (
-            named != "json" and is_by_line(text.path, text.start)
+            named != "json" and is_by_line(text.path, self._start)
         )
         nulls = request.options.nulls
         self._tokens = NULL_TOKENS if nulls is None else _NAN
@@ -117,7 +124,7 @@ class _Import:
     def _records(self) -> Iterator[JsonRecord]:
         read = line_records if self._by_line else stream_records
         limits = self._request.limits
-        found = read(self._text.path, self._text.start, limits)
+        found = read(self._text.path, self._start, limits, self._skip + 1)
         return islice(found, self._request.max_rows)
 
     # --- the columns -----------------------------------------------------------------
@@ -143,6 +150,9 @@ class _Import:
             raise EmptyFile
         if not objects:
             raise NotATable(f"{JSON} that holds no list of objects")
+        cells = objects * len(self._kinds)
+        if cells > _FREE_CELLS + self._size * _CELLS_PER_BYTE:
+            raise TooSparse(objects, len(self._kinds))
 
     def _note(self, path: Path, cell: object) -> None:
         kinds = self._kinds.setdefault(path, set())

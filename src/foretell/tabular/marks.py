@@ -16,6 +16,8 @@ from foretell.tabular.lenient import Dialect
 
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_FEW_CELLS = 16
+_MANY_CELLS = 65_536
 
 
 def are_blank(source: NDArray[np.uint8], starts: Positions, ends: Positions) -> Flags:
@@ -201,9 +203,10 @@ class Marks:
     ) -> tuple[int, int]:
         """Return where the record of a faulty quote starts, and the run before it.
 
-        Walks back over the quoted cells of the record to the line end before it.
+        Walks back over the quoted cells of the record to the line end before it. Few
+        cells are walked one by one; a record of nothing but quotes by the thousand.
         """
-        while True:
+        for _ in range(_FEW_CELLS):
             floor = int(quotes[opener - 1]) if opener > first else -1
             at = int(np.searchsorted(self.line_ends, quotes[opener])) - 1
             if at >= 0 and int(self.line_ends[at]) > floor:
@@ -211,3 +214,22 @@ class Marks:
             if opener == first:
                 return 0, first
             opener -= 2
+        return self._far_record_start(quotes, first, opener)
+
+    def _far_record_start(
+        self, quotes: Positions, first: int, opener: int
+    ) -> tuple[int, int]:
+        if not len(self.line_ends):
+            return 0, first
+        while opener >= first:
+            low = max(first, opener - 2 * _MANY_CELLS)
+            openers = np.arange(low, opener + 1, 2)
+            floors = quotes[np.maximum(openers - 1, 0)]
+            floors[openers == first] = -1
+            at = np.searchsorted(self.line_ends, quotes[openers]) - 1
+            found = (at >= 0) & (self.line_ends[np.maximum(at, 0)] > floors)
+            if len(hits := np.flatnonzero(found)):
+                last = hits[-1]
+                return int(self.line_ends[at[last]]) + 1, int(openers[last])
+            opener = low - 2
+        return 0, first

@@ -17,7 +17,7 @@ from foretell.tabular.binary_scan import (
     scan_binary_sheet,
     sheet_relations,
 )
-from foretell.tabular.containers import find_container
+from foretell.tabular.containers import Container, find_container
 from foretell.tabular.errors import NotATable
 from foretell.tabular.messages import ImportLimits
 from foretell.tabular.open_document_scan import SPREADSHEET, scan_tables
@@ -44,7 +44,7 @@ class MeasuredSheets:
             sheet.
     """
 
-    format: str
+    format: Container
     kind: str
     shared_bytes: int
     scan: Scan

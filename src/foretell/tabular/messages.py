@@ -33,6 +33,7 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         decimal: The decimal mark, `.` or `,`.
         required: Columns that must be there. One that is spelled in other letter case
             gets the name as it stands here.
+        macros: `ignore` to read a workbook that has macros, which are never run.
     """
 
     format: str | None = None
@@ -48,6 +49,7 @@ class ImportOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     date_format: dict[str, str] = {}
     decimal: str | None = None
     required: list[str] = []
+    macros: str | None = None
 
 
 class ImportLimits(msgspec.Struct, kw_only=True):

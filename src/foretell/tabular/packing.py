@@ -5,7 +5,7 @@ may be a lie. What comes out is read like any other file, but not unpacked once 
 """
 
 import gzip
-import posixpath
+import re
 import stat
 import tempfile
 import zipfile
@@ -24,6 +24,7 @@ from foretell.tabular.errors import (
     DamagedFile,
     InflatedTooLarge,
     NotATable,
+    UnsafeArchive,
 )
 from foretell.tabular.messages import ImportLimits, ImportRequest, Progress
 
@@ -33,6 +34,8 @@ _STEP = 1 << 20
 _FREE_INFLATION = 64 << 20
 _DRY_RUN_BYTES = 64 << 20
 _ENCRYPTED = 0x1
+_SEPARATORS = re.compile(r"[/\\]")
+_ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 _ZIP_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -74,6 +77,7 @@ def unpacked(
         InflatedTooLarge: It unpacks to too much.
         DamagedFile: It is damaged or cut short.
         ArchiveMember: It is an archive of several files, or not of the one named.
+        UnsafeArchive: It is one that would write outside of its folder.
         NotATable: It is packed twice, or locked by a password.
     """
     source = Path(request.source)
@@ -196,7 +200,24 @@ def _archive(
     with archive:
         if len(archive.infolist()) > limits.zip_entries:
             raise InflatedTooLarge(f"holds more than {limits.zip_entries} files")
+        for entry in archive.infolist():
+            _refuse_unsafe(entry)
         yield archive
+
+
+def _refuse_unsafe(entry: zipfile.ZipInfo) -> None:
+    """Refuse an archive made to write elsewhere, though nothing here would.
+
+    Raises:
+        UnsafeArchive: The member is a link, or its name leads out of a folder.
+    """
+    name = entry.filename
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise UnsafeArchive(name, "is a symbolic link")
+    if _ABSOLUTE.match(name):
+        raise UnsafeArchive(name, "has an absolute path")
+    if ".." in _SEPARATORS.split(name):
+        raise UnsafeArchive(name, "has a path that leads upwards")
 
 
 def _chosen(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
@@ -207,7 +228,7 @@ def _chosen(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
     if wanted is not None:
         fitting = [e for e in members if e.filename == wanted]
         if not fitting:
-            fitting = [e for e in members if posixpath.basename(e.filename) == wanted]
+            fitting = [e for e in members if _basename(e.filename) == wanted]
     if len(fitting) != 1:
         raise ArchiveMember(wanted, names)
     if fitting[0].flag_bits & _ENCRYPTED:
@@ -215,14 +236,15 @@ def _chosen(archive: zipfile.ZipFile, wanted: str | None) -> zipfile.ZipInfo:
     return fitting[0]
 
 
+def _basename(name: str) -> str:
+    return _SEPARATORS.split(name)[-1]
+
+
 def _is_file(entry: zipfile.ZipInfo) -> bool:
-    """Leave out folders, links, what points elsewhere, and what systems put in."""
-    name = entry.filename
-    parts = name.split("/")
+    """Leave out folders, and what systems put in."""
+    parts = _SEPARATORS.split(entry.filename)
     is_hidden = parts[0] == "__MACOSX" or parts[-1].startswith(".")
-    is_elsewhere = name.startswith("/") or ".." in parts or "\\" in name
-    is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    return not (entry.is_dir() or is_hidden or is_elsewhere or is_link)
+    return not (entry.is_dir() or is_hidden)
 
 
 def _member_blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Blocks:

@@ -18,6 +18,7 @@ import polars as pl
 from foretell.core.columns import ColumnType
 from foretell.tabular.column_kinds import DECIMAL_DIGITS
 from foretell.tabular.parts import PartWriter
+from foretell.tabular.row_bytes import json_rows
 from foretell.tabular.spool_messages import (
     SpoolColumn,
     SpoolProgress,
@@ -81,11 +82,19 @@ def write_parts(
 ) -> SpoolResult:
     """Write all rows, in their order."""
     schema = {column.name: _dtype(column) for column in request.columns}
+    if request.is_sample:
+        return _sample(request, schema)
     writer = PartWriter(Path(request.output))
     for rows in _groups(Path(request.source)):
         writer.add(_frame(rows, request.columns, schema))
         report(SpoolProgress(writer.rows))
     return SpoolResult(writer.rows, writer.finish(pl.DataFrame(schema=schema)))
+
+
+def _sample(request: SpoolRequest, schema: dict[str, pl.DataType]) -> SpoolResult:
+    rows = [row for group in _groups(Path(request.source)) for row in group]
+    frame = _frame(rows, request.columns, schema)
+    return SpoolResult(frame.height, [], json_rows(frame))
 
 
 def _groups(path: Path) -> Iterator[list[list[Any]]]:

@@ -30,11 +30,13 @@ class SpoolRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         output: Folder for the parts.
+        is_sample: Write no part; the few rows go into the result.
     """
 
     source: str
     output: str
     columns: list[SpoolColumn]
+    is_sample: bool = False
 
 
 class SpoolProgress(msgspec.Struct, frozen=True):
@@ -42,5 +44,12 @@ class SpoolProgress(msgspec.Struct, frozen=True):
 
 
 class SpoolResult(msgspec.Struct, frozen=True):
+    """What was written.
+
+    Attributes:
+        sample: The rows as one JSON array, where they were asked for.
+    """
+
     rows: int
     parts: list[Part]
+    sample: bytes | None = None

@@ -16,9 +16,11 @@ import python_calamine as calamine
 from foretell.tabular.errors import (
     DamagedFile,
     EmptyFile,
+    MacrosRefused,
     SheetNotFound,
     SheetTooLarge,
 )
+from foretell.tabular.macros import refuse_macros
 from foretell.tabular.measured_sheets import MeasuredSheets, measured
 from foretell.tabular.messages import ImportRequest, ImportResult, Progress
 from foretell.tabular.sheet_scan import SheetScan
@@ -26,6 +28,7 @@ from foretell.tabular.sheet_table import ChosenSheet, SheetTable
 
 Report = Callable[[Progress], None]
 _SHEET = calamine.SheetTypeEnum.WorkSheet
+_MACRO_SHEET = calamine.SheetTypeEnum.MacroSheet
 _VISIBLE = calamine.SheetVisibleEnum.Visible
 # What is left is for our own columns, and for the part being written: 16.8 million
 # numbers, 1.15 GiB by the estimate, took 1.23 GiB in all.
@@ -39,6 +42,7 @@ def import_workbook(request: ImportRequest, report: Report) -> ImportResult:
     Raises:
         DamagedFile: The workbook cannot be read.
         NotATable: It is protected by a password.
+        MacrosRefused: It holds macros, and the options do not say to ignore them.
         SheetNotFound: There is no sheet as named.
         EmptyFile: No sheet, or not the one named, holds anything.
         InflatedTooLarge, SheetTooLarge: It unpacks to too much, or would not fit
@@ -49,8 +53,13 @@ def import_workbook(request: ImportRequest, report: Report) -> ImportResult:
     report(Progress(stage="opening the workbook", done=0, total=size))
     with ExitStack() as stack:
         sheets = stack.enter_context(measured(path, request.limits))
+        may_have_macros = request.options.macros == "ignore"
+        if not may_have_macros:
+            refuse_macros(path, sheets.format, sheets.kind)
         _check_held(sheets, request)
         book = stack.enter_context(_opened(path, sheets.kind))
+        if not may_have_macros and _has_macro_sheet(book):
+            raise MacrosRefused(sheets.kind)
         chosen, scan = _choose(book, sheets, request.options.sheet)
         _check_room(scan, sheets.shared_bytes, request)
         sheet = _sheet(book, chosen)
@@ -69,6 +78,10 @@ def _opened(path: Path, kind: str) -> calamine.CalamineWorkbook:
         raise DamagedFile(kind, "it is protected by a password.") from error
     except (calamine.CalamineError, OSError) as error:
         raise _damaged(kind, error) from error
+
+
+def _has_macro_sheet(book: calamine.CalamineWorkbook) -> bool:
+    return any(sheet.typ == _MACRO_SHEET for sheet in book.sheets_metadata)
 
 
 def _damaged(kind: str, error: Exception) -> DamagedFile:
