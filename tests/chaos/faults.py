@@ -137,14 +137,14 @@ class Faults:
 
     async def _kill_server(self) -> bool:
         held = await self._held()
-        self._processes.kill("server")
+        self._processes.kill_server()
         self._note("server", held)
-        self._processes.start("server")
+        self._processes.start_server()
         return True
 
     async def _kill_submitter(self) -> bool:
-        self._processes.kill("submitter")
-        self._processes.start("submitter")
+        self._processes.kill_submitter()
+        self._processes.start_submitter()
         return True
 
 

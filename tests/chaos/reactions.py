@@ -41,9 +41,9 @@ class Reactions:
         """With everything below it; the next one is started at once."""
         job_id = await self._office.submit("test.effect", seconds=_LONG_SECONDS)
         job = await self._running(job_id)
-        self._processes.kill("server")
+        self._processes.kill_server()
         died = time.time()
-        self._processes.start("server")
+        self._processes.start_server()
         self.after_server.append(await self._rerun(job, died))
         self.cancels.append(await self._cancel(job_id))
         await self._ready()

@@ -113,15 +113,15 @@ async def _run(place: Place, plan: Plan) -> Report:
     office = Office(site)
     faults = Faults(place, office, processes, chance)
     try:
-        processes.start("server")
-        processes.start("submitter")
+        processes.start_server()
+        processes.start_submitter()
         await eventually(lambda: site.has_workers(WORKERS), 90)
         for _ in range(plan.faults):
             await _order_some(office, chance)
             await asyncio.sleep(chance.uniform(*_PAUSE_SECONDS))
             await faults.inject()
         await faults.settle()
-        processes.kill("submitter")
+        processes.kill_submitter()
         report = Report(plan, Counter(kind for _, kind in faults.moments))
         await _drain(office)
         await _count(report, office, site, faults)

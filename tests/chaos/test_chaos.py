@@ -34,7 +34,7 @@ async def test_no_fault_loses_or_doubles_a_job(store: str, executor: str) -> Non
             faults=faults,
             seed=41,
             workers=2,
-            servers=1,
+            servers=0,  # enough among the faults
             zombies=1,
             cancels=2,
             has_small_disk=may_mount(),

@@ -1,7 +1,7 @@
 """Somebody who submits jobs all the time and may be killed at any moment.
 
-Each submission is one transaction that holds an order and its job. Run as a module
-it does so until it is killed, and notes in a file what the database confirmed.
+Each submission is one transaction that holds an order and its job. In a process of
+its own it does so until it is killed, and notes in a file what the database confirmed.
 """
 
 import asyncio
@@ -48,6 +48,15 @@ async def order(
         return job.id
 
 
+def submit_in_process(site: Site, seed: int, log: Path) -> None:
+    """Be the submitter, in a process that was forked for it."""
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    chance = random.Random(f"{seed}-{os.getpid()}")  # noqa: S311 - not a secret
+    asyncio.run(submit_for_ever(site, chance))
+
+
 async def submit_for_ever(site: Site, chance: random.Random) -> None:
     office = Office(site)
     with confirmed(site).open("a", buffering=1) as notes:
@@ -90,17 +99,3 @@ async def counts(office: Office) -> dict[str, Any]:
             for name, statement in statements.items()
         }
         return {**found, "reruns": await session.scalar(died)}
-
-
-if __name__ == "__main__":
-    asyncio.run(
-        submit_for_ever(
-            Site(
-                os.environ["JOBS_TEST_URL"],
-                Path(os.environ["JOBS_TEST_DIR"]),
-                os.environ["JOBS_TEST_EXECUTOR"],
-                os.environ["JOBS_TEST_BROKER"],
-            ),
-            random.Random(os.environ.get("CHAOS_SEED")),  # noqa: S311
-        )
-    )
