@@ -60,8 +60,8 @@ class OwnServer:
         """Of this server alone; removed at its end."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="server-")
-            if self._as_user:
-                shutil.chown(self._folder.name, self.user)
+            if self._user is not None:
+                shutil.chown(self._folder.name, self._user)
         return Path(self._folder.name)
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class OwnServer:
             text=True,
             check=False,
             cwd="/",
-            **self._as_user,
+            user=self._user,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
@@ -138,7 +138,7 @@ class OwnServer:
                 cwd="/",
                 env=self.environment(),
                 start_new_session=True,
-                **self._as_user,
+                user=self._user,
             )
         with suppress(OSError):
             return self.answers()
@@ -152,8 +152,8 @@ class OwnServer:
                 os.kill(one, number)
 
     @property
-    def _as_user(self) -> dict[str, str]:
-        return {"user": self.user} if self.user and os.getuid() == 0 else {}
+    def _user(self) -> str | None:
+        return self.user if os.getuid() == 0 else None
 
 
 class RedisServer(OwnServer):

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import sys
+import traceback
 from collections import Counter
 
 from tests.chaos.places import EXECUTORS, STORES, is_installed, left_out, may_mount
@@ -33,9 +34,14 @@ def main() -> None:
     for what in left_out():
         print(f"left out: {what}")
     plans = _plans(stores, executors, options.faults, options.seed)
-    reports = asyncio.run(_run_all(plans, options.at_once))
+    ended = asyncio.run(_run_all(plans, options.at_once))
+    reports = [one for one in ended if isinstance(one, Report)]
     print(summary_of(reports))
-    sys.exit(0 if all(report.is_clean for report in reports) else 1)
+    broken = [one for one in ended if isinstance(one, BaseException)]
+    for error in broken:
+        traceback.print_exception(error)
+    is_clean = all(report.is_clean for report in reports)
+    sys.exit(0 if is_clean and not broken else 1)
 
 
 def _variable(name: str, otherwise: str) -> str:
@@ -65,16 +71,21 @@ def _plans(
     ]
 
 
-async def _run_all(plans: list[Plan], at_once: int) -> list[Report]:
+async def _run_all(plans: list[Plan], at_once: int) -> list[Report | BaseException]:
+    """What each showed; a run that broke itself keeps no other from its turn."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(plan: Plan) -> Report:
         async with gate:
-            report = await run(plan)
+            try:
+                report = await run(plan)
+            except Exception:
+                print(f"{plan.store} + {plan.executor}: did not end", flush=True)
+                raise
         print(lines_of(report), flush=True)
         return report
 
-    return await asyncio.gather(*map(one, plans))
+    return await asyncio.gather(*map(one, plans), return_exceptions=True)
 
 
 def lines_of(report: Report) -> str:
@@ -111,6 +122,7 @@ def summary_of(reports: list[Report]) -> str:
     ]
     return "\n".join(
         [
+            f"load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores",
             f"together: {kinds.total()} faults ({_kinds(kinds)}), "
             f"{sum(r.jobs for r in reports)} jobs, "
             f"{sum(r.reruns for r in reports)} reruns",

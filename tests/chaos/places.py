@@ -77,9 +77,10 @@ def place_of(store: str, executor: str, *, has_small_disk: bool) -> Iterator[Pla
             url = database.url
         else:
             url = stack.enter_context(throw_away(store))
-        broker = carrier.broker and stack.enter_context(carrier.broker())
-        broker_url = broker.url if broker else ""
-        site = Site(url, folder, carrier.place, broker_url)
+        broker = None
+        if carrier.broker is not None:
+            broker = stack.enter_context(carrier.broker())
+        site = Site(url, folder, carrier.place, broker.url if broker else "")
         site.make_tables()
         yield Place(site, database, broker, has_small_disk)
 

@@ -14,7 +14,8 @@ from tests.chaos.faults import pid_of
 from tests.chaos.processes import WORKERS, Processes
 from tests.jobs.conftest import Office, Site, eventually
 
-_LONG_SECONDS = 60.0
+_LONG_SECONDS = 600.0
+_PATIENCE_SECONDS = 180.0  # on a busy machine; a figure that is bad is one too
 _REFUSED = "another worker has this job now"
 
 
@@ -61,24 +62,26 @@ class Reactions:
         job = await self._running(job_id)
         os.kill(pid_of(job), signal.SIGSTOP)
         try:
-            await self._office.until_state(job_id, "succeeded")
+            await self._office.until_state(job_id, "succeeded", _PATIENCE_SECONDS)
         finally:
             os.kill(pid_of(job), signal.SIGCONT)
 
         async def is_refused() -> bool:
             return _REFUSED in await asyncio.to_thread(self._office.log, job_id)
 
-        await eventually(is_refused)
+        await eventually(is_refused, _PATIENCE_SECONDS)
 
     async def _ready(self) -> None:
-        await eventually(lambda: self._site.has_workers(WORKERS), 90)
+        await eventually(lambda: self._site.has_workers(WORKERS), _PATIENCE_SECONDS)
 
     async def _running(self, job_id: str) -> Job:
-        return await self._office.until_state(job_id, "running")
+        return await self._office.until_state(job_id, "running", _PATIENCE_SECONDS)
 
     async def _rerun(self, job: Job, died: float) -> float:
         again = await self._office.until(
-            job.id, lambda now: now.token > job.token and now.state == "running"
+            job.id,
+            lambda now: now.token > job.token and now.state == "running",
+            _PATIENCE_SECONDS,
         )
         assert again.started_at is not None
         return again.started_at.timestamp() - died

@@ -20,7 +20,8 @@ from tests.chaos.workload import confirmed, counts, order
 from tests.jobs.conftest import Office, Site, eventually
 
 _PAUSE_SECONDS = (0.05, 0.5)
-_DRAIN_SECONDS = 120.0
+_START_SECONDS = 180.0
+_DRAIN_SECONDS = 180.0
 _ORDERS = 3  # beside the submitter's, on average, between two faults
 _ENOUGH = 60  # jobs that wait: more orders would only make the drain longer
 _REFUSED = b"another worker has this job now"
@@ -115,7 +116,7 @@ async def _run(place: Place, plan: Plan) -> Report:
     try:
         processes.start_server()
         processes.start_submitter()
-        await eventually(lambda: site.has_workers(WORKERS), 90)
+        await eventually(lambda: site.has_workers(WORKERS), _START_SECONDS)
         for _ in range(plan.faults):
             await _order_some(office, chance)
             await asyncio.sleep(chance.uniform(*_PAUSE_SECONDS))
