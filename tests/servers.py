@@ -157,7 +157,15 @@ class OwnServer:
 
 
 class RedisServer(OwnServer):
-    """A Redis without persistence."""
+    """A Redis without persistence.
+
+    Args:
+        options: More of `redis-server`.
+    """
+
+    def __init__(self, *options: str) -> None:
+        super().__init__()
+        self._options = options
 
     @property
     def url(self) -> str:
@@ -165,10 +173,11 @@ class RedisServer(OwnServer):
 
     def command(self) -> list[str]:
         options = ["--bind", _LOOPBACK, "--save", "", "--appendonly", "no"]
-        return ["redis-server", "--port", str(self.port), *options]
+        return ["redis-server", "--port", str(self.port), *options, *self._options]
 
     def answers(self) -> bool:
-        return self._ask(b"PING\r\n").startswith(b"+PONG")
+        # Or it asks for a password.
+        return self._ask(b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
 
     def holds_keys(self) -> bool:
         """Whether something is stored in it."""
