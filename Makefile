@@ -62,7 +62,7 @@ bench-jobs: setup
 bench-events: setup
 	$(RUN) python -m benchmarks.events
 
-# FAULTS=10000 for a night, SEED=… to see one again, STORES=… for some of them.
+# FAULTS=10000 AT_ONCE=3 for a night, SEED=… to see one again, STORES=… EXECUTORS=… for some.
 chaos: setup
 	$(RUN) python -m tests.chaos
 

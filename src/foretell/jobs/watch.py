@@ -38,6 +38,7 @@ class Watched:
     stop: Callable[[str], None]
     deadline: float
     next_beat: float
+    next_write: float = 0.0
     stopping_since: float | None = None
 
 
@@ -132,7 +133,8 @@ class Watch:
             return watched.context.stop_reason  # the worker is draining
         if now >= watched.deadline:
             return "timeout"
-        if watched.context.current.is_dirty or now >= watched.next_beat:
+        has_news = watched.context.current.is_dirty and now >= watched.next_write
+        if has_news or now >= watched.next_beat:
             await self._write(database, watched, now)
         async with database.reading() as session:
             asked = await JobStore(session, self._clock).is_cancel_asked(watched.claim)
@@ -146,6 +148,7 @@ class Watch:
             store = JobStore(session, self._clock)
             if current.is_dirty:
                 current.is_dirty = False
+                watched.next_write = now + self._timing.write
                 await store.write_progress(watched.claim, current.columns())
             if now >= watched.next_beat:
                 watched.next_beat = now + self._timing.beat
