@@ -25,11 +25,13 @@ from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
+from foretell.datasets import heavy as datasets_heavy
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import outside_tasks as datasets_outside_tasks
 from foretell.datasets import querying as datasets_querying
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
+from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
@@ -108,6 +110,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
         *datasets_importing.PRELOAD,
         "foretell.tabular.spool",
         *datasets_querying.PRELOAD,
+        *datasets_heavy.PRELOAD,
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -145,6 +148,12 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             parts.blobs,
             lambda: load_plugin("foretell.table_engines", "polars")(),
             extensions.functions(),
+            HeavyReaders(
+                sandbox,
+                lambda: parts.blobs.folder("datasets"),
+                memory_bytes=int(settings.reader_memory),
+                timeout_seconds=settings.reader_timeout,
+            ),
         )
     )
     _provide_shaping(parts, extensions)

@@ -1,7 +1,8 @@
 """What datasets need from a table engine: it reads stored versions.
 
 The engine blocks and loads a data library, so it is a plug-in: found by entry
-point `foretell.table_engines`, called in a thread, never imported from here.
+point `foretell.table_engines`, called in a thread or in a process of its own, never
+imported from here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -142,11 +143,15 @@ class TableEngine(Protocol):
         position: Position | None,
         row_format: RowFormat,
         max_cell: int | None = None,
-    ) -> RowsPage:
+        most_groups: int | None = None,
+    ) -> RowsPage | None:
         """At most `limit` rows after (or before) `position`.
 
         For `json` the body is the array of rows. Texts longer than `max_cell`
         characters are cut.
+
+        Args:
+            most_groups: Give `None` rather than decode more row groups than this.
         """
         ...
 
@@ -170,8 +175,14 @@ class TableEngine(Protocol):
         derived: Derived | None = None,
         *,
         seconds: float | None = None,
-    ) -> Counted:
-        """Rows for which `where` is true, over the derived columns too."""
+        most_groups: int | None = None,
+    ) -> Counted | None:
+        """Rows for which `where` is true, over the derived columns too.
+
+        Args:
+            seconds: Time after which it stops with what it found.
+            most_groups: Give `None` rather than decode more row groups than this.
+        """
         ...
 
     def aggregate(self, table: Table, grouping: Grouping, *, limit: int) -> Groups:

@@ -169,7 +169,8 @@ class DatasetsService:
             derive,
             functions=self._reader.functions,
         )
-        return await self._reader.count(view.shown, asked.where, asked.derived)
+        found = await self._reader.count(view.shown, asked.where, asked.derived)
+        return found.count
 
     async def profile(
         self,

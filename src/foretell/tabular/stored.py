@@ -11,6 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from foretell.errors import Invalid
+from foretell.tabular.footers import footer
 
 _BATCH_ROWS = 32_768
 
@@ -52,7 +53,7 @@ def row_count(parts: Parts) -> int:
 
 def schema_of(parts: Parts) -> pl.Schema:
     """Return the version's columns and polars types."""
-    return pl.read_parquet_schema(parts[0].path)  # type: ignore[return-value]
+    return footer(parts[0].path).schema
 
 
 def checked_columns(parts: Parts, columns: Sequence[str] | None) -> list[str]:
