@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from foretell.core.columns import ColumnType
 from foretell.expressions.check import parse_condition
 from foretell.expressions.polars_compiler import to_polars
+from foretell.expressions.typed import column_names
 from foretell.plugins.table_engines.bounds import bounds_of
 from foretell.tabular.counting import count
 from foretell.tabular.orders import Position, SortKey
@@ -119,6 +120,7 @@ def test_a_walk_by_few_row_groups_is_the_walk_over_all_rows(
                 where=expr,
                 sort=keys,
                 bounds=bounds_of(where),
+                needs=[] if where is None else column_names(where),
                 most_groups=most,
                 **place,
             )

@@ -18,6 +18,7 @@ from foretell.tabular.row_groups import (
     MoreGroupsNeeded,
     RowGroup,
     candidates,
+    group_frame,
     rows_at,
     runs,
     scan_runs,
@@ -60,6 +61,7 @@ def page(
     after: Position | None = None,
     before: Position | None = None,
     bounds: Sequence[Bound] = (),
+    needs: Sequence[str] = (),
     most_groups: int | None = None,
 ) -> Page:
     """Return up to `limit` rows after (or the last ones before) a position.
@@ -71,6 +73,7 @@ def page(
         after, before: At most one; neither gives the first page. A position of an
             unsorted version may be any row number: `after` row n starts at row n + 1.
         bounds: What `where` demands of single columns.
+        needs: The columns that `where` looks at; needed with `most_groups`.
         most_groups: Row groups that may be decoded to find the rows.
 
     Raises:
@@ -83,7 +86,11 @@ def page(
         return _slice_page(parts, names, limit, after, before)
     schema = schema_of(parts)
     order = Order(schema, sort, index_name(schema))
-    ask = _Ask(parts, where, order, limit, after, before)
+    # Few row groups are read whole, because the next question is often about them.
+    kept = None
+    if most_groups is not None:
+        kept = list(dict.fromkeys([*needs, *(key.column for key in sort)]))
+    ask = _Ask(parts, where, kept, order, limit, after, before)
     groups = candidates(parts, bounds)
     found = ask.sorted(groups, most_groups) if sort else ask.first(groups, most_groups)
     return ask.page(found, names)
@@ -96,6 +103,7 @@ class _Ask:
         self,
         parts: Parts,
         where: pl.Expr | None,
+        kept: list[str] | None,
         order: Order,
         limit: int,
         after: Position | None,
@@ -103,6 +111,7 @@ class _Ask:
     ) -> None:
         self._parts = parts
         self._where = where
+        self._kept = kept
         self._order = order
         self._limit = limit
         self._position = after or before
@@ -155,14 +164,22 @@ class _Ask:
     def keys(self, groups: Sequence[RowGroup], count: int) -> pl.DataFrame:
         """Numbers and sort values of the first rows of some groups, in the order."""
         order = self._order
-        scan = scan_runs(self._parts, runs(groups), order.index)
+        scan = self._scan(groups)
         if self._where is not None:
             scan = scan.filter(self._where)
         if self._beyond is not None:
             scan = scan.filter(self._beyond)
         scan = scan.select(pl.col(order.index), *order.key_columns())
         scan = order.sorted(scan, backwards=self._backwards).head(count)
-        return scan.collect(engine="streaming")
+        return scan.collect(engine="in-memory" if self._kept else "streaming")
+
+    def _scan(self, groups: Sequence[RowGroup]) -> pl.LazyFrame:
+        if not self._kept or not groups:
+            return scan_runs(self._parts, runs(groups), self._order.index)
+        index = self._order.index
+        return pl.concat(
+            [group_frame(self._parts, group, self._kept, index) for group in groups]
+        )
 
     def page(self, found: pl.DataFrame, names: list[str]) -> Page:
         """The rows themselves, and where the neighbours start."""

@@ -1,15 +1,18 @@
 """Which row groups of a version can hold what is asked for, and reading only those."""
 
 import itertools
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from foretell.tabular.blocks import gathered, group_columns, is_few
 from foretell.tabular.footers import Key, Zone, footer, stored_key
-from foretell.tabular.stored import Parts, exactly
+from foretell.tabular.selectors import exactly
+from foretell.tabular.stored import Parts, slice_rows
 
 # Beyond this many pieces of one part it is quicker to look at all of it.
 _MOST_RUNS = 32
@@ -134,6 +137,16 @@ def runs(groups: Sequence[RowGroup]) -> list[Run]:
     return found
 
 
+def group_frame(
+    parts: Parts, group: RowGroup, columns: Sequence[str], index: str
+) -> pl.LazyFrame:
+    """Return columns of one row group, which are kept, with the rows' numbers."""
+    path = parts[group.part].path
+    frame = group_columns(path, group.number, group.skip, group.rows, columns)
+    rows = pl.int_range(group.start, group.stop, dtype=pl.get_index_type(), eager=True)
+    return frame.insert_column(0, rows.alias(index)).lazy()
+
+
 def scan_runs(
     parts: Parts, wanted: Sequence[Run], index: str | None = None
 ) -> pl.LazyFrame:
@@ -158,47 +171,65 @@ def scan_runs(
 
 
 def rows_at(parts: Parts, numbers: Sequence[int], names: Sequence[str]) -> pl.DataFrame:
-    """Return rows by number, in the order of the numbers.
+    """Return rows by number, in the order of the numbers."""
+    by_part = _by_part(parts, sorted(set(numbers)))
+    columns = tuple(names)
+    if all(is_few(rows) for _, _, rows in by_part):
+        frames = [
+            gathered(parts[at].path, [row - first for row in rows], columns)
+            for at, first, rows in by_part
+        ]
+    else:
+        frames = _scattered(parts, by_part, columns)
+    if not frames:
+        return slice_rows(parts, 0, 0, columns)
+    found = pl.concat(frames)
+    flat = [row for _, _, rows in by_part for row in rows]
+    if flat == list(numbers):
+        return found
+    place = {row: at for at, row in enumerate(flat)}
+    return found[[place[row] for row in numbers]]
 
-    Of each row group only the pages from the first wanted row to the last are decoded.
-    """
-    pieces = _pieces(parts, sorted(set(numbers)))
-    lazy = [
+
+Rows = tuple[int, int, list[int]]
+"""A part, its first row, and rows of it, counted over the version."""
+
+
+def _by_part(parts: Parts, numbers: Sequence[int]) -> list[Rows]:
+    found: list[Rows] = []
+    first = 0
+    for at, part in enumerate(parts):
+        low, high = (bisect_left(numbers, edge) for edge in (first, first + part.rows))
+        if low < high:
+            found.append((at, first, list(numbers[low:high])))
+        first += part.rows
+    return found
+
+
+def _scattered(
+    parts: Parts, by_part: Sequence[Rows], names: Sequence[str]
+) -> list[pl.DataFrame]:
+    """Rows all over the version: of each row group, from its first to its last one."""
+    pieces = [
+        (at, first, piece)
+        for at, first, rows in by_part
+        for piece in _by_group(parts[at].path, first, rows)
+    ]
+    scans = [
         pl.scan_parquet(parts[at].path)
         .slice(rows[0] - first, rows[-1] - rows[0] + 1)
         .select(map(exactly, names))
         for at, first, rows in pieces
     ]
-    if not lazy:
-        return (
-            pl.scan_parquet(parts[0].path).head(0).select(map(exactly, names)).collect()
-        )
-    frames = pl.collect_all(lazy) if len(lazy) > 1 else [lazy[0].collect()]
-    found = pl.concat(
-        [
-            frame if frame.height == len(rows) else frame[[n - rows[0] for n in rows]]
-            for frame, (_, _, rows) in zip(frames, pieces, strict=True)
-        ]
-    )
-    flat = [number for _, _, rows in pieces for number in rows]
-    if flat == list(numbers):
-        return found
-    place = {number: at for at, number in enumerate(flat)}
-    return found[[place[number] for number in numbers]]
+    return [
+        frame[[row - rows[0] for row in rows]]
+        for frame, (_, _, rows) in zip(pl.collect_all(scans), pieces, strict=True)
+    ]
 
 
-def _pieces(parts: Parts, numbers: Sequence[int]) -> list[tuple[int, int, list[int]]]:
-    """Part, its first row, and the wanted rows, for each row group that has some."""
-    found: list[tuple[int, int, list[int]]] = []
-    at = first = 0
-    stop = -1
-    for number in numbers:
-        while number >= first + parts[at].rows:
-            first += parts[at].rows
-            at, stop = at + 1, -1
-        if number >= stop:
-            starts = footer(parts[at].path).starts
-            stop = first + next(start for start in starts if first + start > number)
-            found.append((at, first, []))
-        found[-1][2].append(number)
-    return found
+def _by_group(path: str, first: int, rows: Sequence[int]) -> Iterator[list[int]]:
+    starts = footer(path).starts
+    for low, high in itertools.pairwise(starts):
+        inside = [row for row in rows if low <= row - first < high]
+        if inside:
+            yield inside

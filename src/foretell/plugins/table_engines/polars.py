@@ -23,7 +23,7 @@ from foretell.datasets.ports import (
     Table,
 )
 from foretell.expressions.polars_compiler import to_polars
-from foretell.expressions.typed import TypedColumn, TypedNode
+from foretell.expressions.typed import TypedColumn, TypedNode, column_names
 from foretell.plugins.table_engines.bounds import bounds_of
 from foretell.tabular import orders, reading, row_bytes
 from foretell.tabular.aggregates import Figure, aggregate
@@ -74,6 +74,7 @@ class PolarsEngine:
                 after=None if is_backwards else found,
                 before=found if is_backwards else None,
                 bounds=bounds_of(query.where),
+                needs=[] if query.where is None else column_names(query.where),
                 most_groups=most_groups,
             )
         except MoreGroupsNeeded:
