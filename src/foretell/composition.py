@@ -33,6 +33,7 @@ from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
 from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.key_filters import KeyFilters
 from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
@@ -143,17 +144,19 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             int(settings.worker_memory),
         )
     )
+    heavy = HeavyReaders(
+        sandbox,
+        lambda: parts.blobs.folder("datasets"),
+        memory_bytes=int(settings.reader_memory),
+        timeout_seconds=settings.reader_timeout,
+    )
     parts.provide(
         DatasetReader(
             parts.blobs,
             lambda: load_plugin("foretell.table_engines", "polars")(),
             extensions.functions(),
-            HeavyReaders(
-                sandbox,
-                lambda: parts.blobs.folder("datasets"),
-                memory_bytes=int(settings.reader_memory),
-                timeout_seconds=settings.reader_timeout,
-            ),
+            heavy,
+            KeyFilters(parts.blobs, parts.port(Scratch), heavy),
         )
     )
     _provide_shaping(parts, extensions)

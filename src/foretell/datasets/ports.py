@@ -6,7 +6,7 @@ imported from here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,10 +19,15 @@ FileFormat = Literal["csv", "xlsx", "ndjson", "parquet", "arrow"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Parquet file of a version, in row order."""
+    """One Parquet file of a version, in row order.
+
+    Attributes:
+        filters: Files that the engine made of single columns, by their names.
+    """
 
     path: Path
     rows: int
+    filters: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,13 @@ class RowsPage:
 
 
 class TableEngine(Protocol):
-    """Reads stored versions. Every method blocks; every answer is bytes or small."""
+    """Reads stored versions. Every method blocks; every answer is bytes or small.
+
+    Attributes:
+        filter_kind: Names the form of its key filters; changes when the form does.
+    """
+
+    filter_kind: str
 
     def page(
         self,
@@ -204,6 +215,14 @@ class TableEngine(Protocol):
         self, table: Table, where: TypedNode | None, derived: Derived | None = None
     ) -> dict[str, Any]:
         """Figures of each column, derived ones in the place of those they replace."""
+        ...
+
+    def filter_columns(self, where: TypedNode | None) -> Sequence[str]:
+        """Columns of which a key filter would help to find the matching rows."""
+        ...
+
+    def key_filter(self, part: Part, column: str) -> bytes:
+        """What says of each row group whether it may hold a value; put into a file."""
         ...
 
     def rejects(

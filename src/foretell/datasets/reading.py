@@ -16,6 +16,7 @@ from anyio import CapacityLimiter, to_thread
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import Column, ColumnType
 from foretell.datasets.heavy import HeavyReaders
+from foretell.datasets.key_filters import KeyFilters
 from foretell.datasets.leases import Leases
 from foretell.datasets.ports import (
     Counted,
@@ -61,6 +62,7 @@ class DatasetReader:
             the first read, in a thread.
         functions: Those that extensions add to the language of conditions.
         heavy: Answers what looks at every row.
+        filters: Finds single values in columns that are not sorted.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DatasetReader:
         load_engine: Callable[[], TableEngine],
         functions: OwnFunctions,
         heavy: HeavyReaders,
+        filters: KeyFilters,
     ) -> None:
         self.functions = functions
         self._leases = Leases(blobs)
@@ -76,6 +79,7 @@ class DatasetReader:
         self._engine: TableEngine | None = None
         self._loading = threading.Lock()
         self._heavy = heavy
+        self._filters = filters
         self._light = CapacityLimiter(LIGHT_THREADS)
         self._downloads = CapacityLimiter(DOWNLOAD_THREADS)
 
@@ -97,15 +101,42 @@ class DatasetReader:
             "row_format": row_format,
             "max_cell": max_cell,
         }
-        async with self._table(version) as table:
-            found = await self._call(
+        found = await self._light_page(version, query, wanted)
+        columns = self._filter_columns(query.where) if found is None else []
+        if columns and await self._filters.look(_keys(version), columns, self._kind):
+            found = await self._light_page(version, query, wanted)
+        if found is not None:
+            return found
+        async with self._table(version, columns) as table:
+            found = await self._heavy.ask(caller, "page", table, query, **wanted)
+            self._make_filters(version, table, columns)
+            return found
+
+    async def _light_page(
+        self, version: DatasetVersion, query: RowsQuery, wanted: dict[str, Any]
+    ) -> RowsPage | None:
+        async with self._table(version, self._filter_columns(query.where)) as table:
+            return await self._call(
                 lambda engine: engine.page(
                     table, query, **wanted, most_groups=LIGHT_GROUPS
                 )
             )
-            if found is None:
-                found = await self._heavy.ask(caller, "page", table, query, **wanted)
-            return found
+
+    def _filter_columns(self, where: TypedNode | None) -> Sequence[str]:
+        if where is None or self._engine is None:
+            return []
+        return self._engine.filter_columns(where)
+
+    @property
+    def _kind(self) -> str:
+        return "" if self._engine is None else self._engine.filter_kind
+
+    def _make_filters(
+        self, version: DatasetVersion, table: Table, columns: Sequence[str]
+    ) -> None:
+        if columns:
+            keyed = list(zip(_keys(version), table.parts, strict=True))
+            self._filters.make_later(keyed, columns, self._kind)
 
     async def start_at(self, row: int) -> Position | None:
         if self._engine is not None:
@@ -238,13 +269,26 @@ class DatasetReader:
                 yield chunk
 
     @asynccontextmanager
-    async def _table(self, version: DatasetVersion) -> AsyncIterator[Table]:
-        parts = version.parts
-        async with self._leases.paths([part["key"] for part in parts]) as paths:
-            yield Table(
-                [Part(at, p["rows"]) for at, p in zip(paths, parts, strict=True)],
-                columns_of(version),
-            )
+    async def _table(
+        self, version: DatasetVersion, columns: Sequence[str] = ()
+    ) -> AsyncIterator[Table]:
+        """The files of a version, with the filters that are known of some columns."""
+        known = {
+            key: self._filters.known(key, columns, self._kind) if columns else {}
+            for key in _keys(version)
+        }
+        wanted = [key for at, more in known.items() for key in (at, *more.values())]
+        async with self._leases.paths(wanted) as paths:
+            at = dict(zip(wanted, paths, strict=True))
+            parts = [
+                Part(
+                    at[part["key"]],
+                    part["rows"],
+                    {name: at[key] for name, key in known[part["key"]].items()},
+                )
+                for part in version.parts
+            ]
+            yield Table(parts, columns_of(version))
 
     async def _stream(self, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         while True:
@@ -265,6 +309,10 @@ class DatasetReader:
             if self._engine is None:
                 self._engine = self._load_engine()
             return self._engine
+
+
+def _keys(version: DatasetVersion) -> list[str]:
+    return [part["key"] for part in version.parts]
 
 
 def _plain(derived: Derived | None) -> dict[str, TypedNode] | None:

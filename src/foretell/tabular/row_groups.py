@@ -11,6 +11,7 @@ import polars as pl
 
 from foretell.tabular.blocks import gathered, group_columns, is_few
 from foretell.tabular.footers import Key, Zone, footer, stored_key
+from foretell.tabular.key_filters import key_filter
 from foretell.tabular.selectors import exactly
 from foretell.tabular.stored import Parts, slice_rows
 
@@ -85,7 +86,23 @@ def candidates(parts: Parts, bounds: Sequence[Bound]) -> list[RowGroup]:
         dtype = footer(parts[0].path).schema[bound.column]
         may_hold = _test(bound, dtype)
         groups = [g for g in groups if may_hold(zones(g))]
+        if bound.values is not None:
+            groups = _filtered(parts, groups, bound)
     return groups
+
+
+def _filtered(parts: Parts, groups: Sequence[RowGroup], bound: Bound) -> list[RowGroup]:
+    """Leave out the row groups that hold none of the values by their key filters."""
+    may_hold = {}
+    for at in {group.part for group in groups}:
+        path = parts[at].filters.get(bound.column)
+        if path is not None and bound.values:
+            dtype = footer(parts[at].path).schema[bound.column]
+            if all(stored_key(value, dtype) is not None for value in bound.values):
+                may_hold[at] = key_filter(path).may_hold(bound.values, dtype)
+    return [
+        g for g in groups if may_hold.get(g.part) is None or may_hold[g.part][g.number]
+    ]
 
 
 def _zones(parts: Parts, column: str) -> Callable[[RowGroup], Zone | None]:

@@ -32,10 +32,15 @@ __all__ = [
 
 
 class StoredPart(msgspec.Struct, frozen=True):
-    """One Parquet file of a version and how many rows it holds."""
+    """One Parquet file of a version and how many rows it holds.
+
+    Attributes:
+        filters: Files of key filters, by column.
+    """
 
     path: str
     rows: int
+    filters: dict[str, str] = {}
 
 
 Parts = Sequence[StoredPart]

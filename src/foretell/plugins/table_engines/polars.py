@@ -15,6 +15,7 @@ from foretell.datasets.ports import (
     Grouping,
     Groups,
     Measure,
+    Part,
     Position,
     RowFormat,
     RowsPage,
@@ -25,7 +26,7 @@ from foretell.datasets.ports import (
 from foretell.expressions.polars_compiler import to_polars
 from foretell.expressions.typed import TypedColumn, TypedNode, column_names
 from foretell.plugins.table_engines.bounds import bounds_of
-from foretell.tabular import orders, reading, row_bytes
+from foretell.tabular import key_filters, orders, reading, row_bytes
 from foretell.tabular.aggregates import Figure, aggregate
 from foretell.tabular.correlations import correlations
 from foretell.tabular.counting import count
@@ -49,6 +50,8 @@ _ENCODERS: dict[RowFormat, Callable[[pl.DataFrame], bytes]] = {
 
 class PolarsEngine:
     """Implements `foretell.datasets.ports.TableEngine`."""
+
+    filter_kind = key_filters.KIND
 
     def page(
         self,
@@ -155,6 +158,12 @@ class PolarsEngine:
         related = correlations(_parts(table), numbers, condition, columns)
         return {**figures, "correlations": related}
 
+    def filter_columns(self, where: TypedNode | None) -> Sequence[str]:
+        return [bound.column for bound in bounds_of(where) if bound.values is not None]
+
+    def key_filter(self, part: Part, column: str) -> bytes:
+        return key_filters.build(str(part.path), column)
+
     def rejects(
         self, path: Path, *, after: int, limit: int
     ) -> tuple[bytes, int | None]:
@@ -181,7 +190,14 @@ class PolarsEngine:
 
 
 def _parts(table: Table) -> list[StoredPart]:
-    return [StoredPart(str(part.path), part.rows) for part in table.parts]
+    return [
+        StoredPart(
+            str(part.path),
+            part.rows,
+            {column: str(path) for column, path in part.filters.items()},
+        )
+        for part in table.parts
+    ]
 
 
 def _condition(where: TypedNode | None) -> pl.Expr | None:
