@@ -30,6 +30,7 @@ from foretell.datasets import figures_routes as datasets_figures_routes
 from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.datasets.heavy import HeavyReaders
 from foretell.extension.active import Extensions
 from foretell.extension.definition import Extension
 from foretell.extension.discovery import chosen, passed_on
@@ -237,6 +238,7 @@ def _lifespan(
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
+            stack.push_async_callback(state.port(HeavyReaders).close)
             serving = state.port(Predictions).serving
             stack.push_async_callback(serving.close)
             await stack.enter_async_context(_running(serving.run))

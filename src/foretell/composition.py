@@ -110,8 +110,6 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     preload = [
         *datasets_importing.PRELOAD,
         "foretell.tabular.spool",
-        *datasets_querying.PRELOAD,
-        *datasets_heavy.PRELOAD,
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -144,12 +142,23 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             int(settings.worker_memory),
         )
     )
+    # Of its own: what models need takes seconds to import, and who asks for a group by
+    # for the first time waits for it.
+    readers = Sandbox(
+        preload=[
+            *datasets_heavy.PRELOAD,
+            *datasets_querying.PRELOAD,
+            *(own.place.partition(":")[0] for own in extensions.functions().values()),
+        ],
+        require=settings.sandbox == "require",
+    )
     heavy = HeavyReaders(
-        sandbox,
+        readers,
         lambda: parts.blobs.folder("datasets"),
         memory_bytes=int(settings.reader_memory),
         timeout_seconds=settings.reader_timeout,
     )
+    parts.provide(heavy)
     parts.provide(
         DatasetReader(
             parts.blobs,
@@ -161,7 +170,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     )
     _provide_shaping(parts, extensions)
     provide_connections(parts, extensions.connectors())
-    parts.provide(SqlReaders(sandbox, parts.blobs))
+    parts.provide(SqlReaders(readers, parts.blobs))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 
@@ -231,6 +240,7 @@ def worker_composition() -> Composition:
         try:
             yield parts
         finally:
+            await parts.port(HeavyReaders).close()
             await parts.port(Sandbox).close()
             close_bells(parts)
 

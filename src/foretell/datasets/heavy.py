@@ -45,6 +45,7 @@ class HeavyReaders:
     """A few readers that stay; a value for one event loop.
 
     Args:
+        sandbox: Starts them; closed with them.
         folder: Gives the folder of the stored versions when the first reader starts.
         engine: Name of the table engine.
         memory_bytes: Most memory of one reader.
@@ -69,6 +70,11 @@ class HeavyReaders:
             READERS, waiting=_WAITING, patience_seconds=_PATIENCE_SECONDS
         )
         self._idle: list[_Reader] = []
+
+    async def close(self) -> None:
+        """End every reader, and what starts them."""
+        self._idle.clear()
+        await self._sandbox.close()
 
     async def ask(self, caller: str, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the engine in a reader and return what it returns.

@@ -39,7 +39,7 @@ from foretell.expressions.typed import TypedNode
 T = TypeVar("T")
 LIGHT_THREADS = 8
 DOWNLOAD_THREADS = 2
-LIGHT_GROUPS = 4
+LIGHT_GROUPS = 8
 """Row groups that one question in a thread of this process may decode."""
 _END = object()
 

@@ -119,7 +119,8 @@ class _Packer:
         if isinstance(value, OwnFunction):
             written = ["OwnFunction", value.place, value.name]
         elif _CLASSES.get(name) is type(value):
-            parts = [self.value(getattr(value, f.name)) for f in fields(value)]
+            names = [field.name for field in fields(_CLASSES[name])]
+            parts = [self.value(getattr(value, each)) for each in names]
             written = [name, *parts]
         else:
             raise TypeError(f"{name} does not travel to a reader")

@@ -75,6 +75,8 @@ class Walk:
             following = ahead[at + 1][0] if at + 1 < len(ahead) else None
             if self._is_enough(found, count, following):
                 return found
+            if self._is_hopeless(found, count, ahead[at + 1 :], most_groups - at - 1):
+                break
         else:
             if found is not None and not has_unread_nulls:
                 return found
@@ -119,6 +121,19 @@ class Walk:
         # Of equal values the row number decides, so an equal one may come first.
         last = _key(last)
         return bool(last > following if self._is_down else last < following)
+
+
+    def _is_hopeless(
+        self,
+        found: pl.DataFrame,
+        count: int,
+        following: Sequence[tuple[Any, RowGroup]],
+        left: int,
+    ) -> bool:
+        """Whether more groups overlap what was found than may be read."""
+        if found.height < count or len(following) <= left:
+            return False
+        return not self._is_enough(found, count, following[left][0])
 
 
 def _key(value: Any) -> Key:
