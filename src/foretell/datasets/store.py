@@ -20,12 +20,20 @@ class DatasetStore:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
+    async def find(self, name: str, principal: Principal) -> Dataset | None:
+        """The published dataset of that name, if the caller may see it."""
+        statement = select(Dataset).where(
+            Dataset.name == name,
+            Dataset.current.is_not(None),
+            visible_to(Dataset, principal),
+        )
+        return (await self.session.scalars(statement)).one_or_none()
+
     async def find_with_version(
         self, name: str, principal: Principal, number: int | None
     ) -> tuple[Dataset, DatasetVersion | None] | None:
-        """The published dataset of that name, if the caller may see it.
+        """The same with one of its versions, the current one by default, if there is one.
 
-        With one of its versions, the current one by default, if there is such a one.
         One statement, because every page of rows begins with this question.
         """
         wanted = Dataset.current if number is None else literal(number)
