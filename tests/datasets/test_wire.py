@@ -25,7 +25,7 @@ from foretell.datasets.wire import pack, unpack
 from foretell.expressions.check import check, parse_condition
 from foretell.expressions.own import OwnFunction
 from foretell.expressions.parser import parse
-from foretell.expressions.typed import Operation, TypedColumn
+from foretell.expressions.typed import Operation, TypedColumn, TypedNode
 
 PLAIN = st.recursive(
     st.none()
@@ -96,7 +96,7 @@ def test_questions_and_answers_arrive_as_they_were():
 
 
 def test_a_node_that_is_used_often_travels_once():
-    node = TypedColumn(ColumnType.INTEGER, "n")
+    node: TypedNode = TypedColumn(ColumnType.INTEGER, "n")
     for _ in range(60):  # written out: 2 ** 60 nodes
         node = Operation(ColumnType.INTEGER, "add", (node, node))
     data = pack(node)

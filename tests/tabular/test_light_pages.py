@@ -111,8 +111,10 @@ def test_a_walk_by_few_row_groups_is_the_walk_over_all_rows(
     where = parse_condition(condition, TYPES, {}) if condition else None
     expr = None if where is None else to_polars(where)
 
-    def both(**place: Position | None) -> Page:
-        whole = page(parts, limit=limit, where=expr, sort=keys, **place)
+    def both(after: Position | None = None, before: Position | None = None) -> Page:
+        whole = page(
+            parts, limit=limit, where=expr, sort=keys, after=after, before=before
+        )
         try:
             found = page(
                 parts,
@@ -122,7 +124,8 @@ def test_a_walk_by_few_row_groups_is_the_walk_over_all_rows(
                 bounds=bounds_of(where),
                 needs=[] if where is None else column_names(where),
                 most_groups=most,
-                **place,
+                after=after,
+                before=before,
             )
         except MoreGroupsNeeded:
             return whole

@@ -108,9 +108,11 @@ class DatasetReader:
         if found is not None:
             return found
         async with self._table(version, columns) as table:
-            found = await self._heavy.ask(caller, "page", table, query, **wanted)
+            page: RowsPage = await self._heavy.ask(
+                caller, "page", table, query, **wanted
+            )
             self._make_filters(version, table, columns)
-            return found
+            return page
 
     async def _light_page(
         self, version: DatasetVersion, query: RowsQuery, wanted: dict[str, Any]

@@ -75,7 +75,8 @@ def group_columns(
 
 
 def _by_block(rows: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    current, inside = -1, []
+    current = -1
+    inside: list[int] = []
     for row in rows:
         if row // BLOCK_ROWS != current:
             if inside:

@@ -82,7 +82,8 @@ def _places(hashes: Hashes, blocks: int) -> NDArray[np.int64]:
     word = np.arange(_WORDS, dtype=np.uint64) * np.uint64(32)
     bit = (((hashes & _LOW)[:, None] * _SALTS) & _LOW) >> np.uint64(27)
     places = block[:, None] * np.uint64(_BLOCK_BITS) + word + bit
-    return places.astype(np.int64)
+    found: NDArray[np.int64] = places.astype(np.int64)
+    return found
 
 
 class KeyFilter:

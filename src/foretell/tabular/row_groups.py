@@ -93,16 +93,16 @@ def candidates(parts: Parts, bounds: Sequence[Bound]) -> list[RowGroup]:
 
 def _filtered(parts: Parts, groups: Sequence[RowGroup], bound: Bound) -> list[RowGroup]:
     """Leave out the row groups that hold none of the values by their key filters."""
-    may_hold = {}
+    held: dict[int, Sequence[bool]] = {}
     for at in {group.part for group in groups}:
         path = parts[at].filters.get(bound.column)
         if path is not None and bound.values:
             dtype = footer(parts[at].path).schema[bound.column]
             if all(stored_key(value, dtype) is not None for value in bound.values):
-                may_hold[at] = key_filter(path).may_hold(bound.values, dtype)
-    return [
-        g for g in groups if may_hold.get(g.part) is None or may_hold[g.part][g.number]
-    ]
+                found = key_filter(path).may_hold(bound.values, dtype)
+                if found is not None:
+                    held[at] = found.tolist()
+    return [g for g in groups if g.part not in held or held[g.part][g.number]]
 
 
 def _zones(parts: Parts, column: str) -> Callable[[RowGroup], Zone | None]:

@@ -122,7 +122,6 @@ class Walk:
         last = _key(last)
         return bool(last > following if self._is_down else last < following)
 
-
     def _is_hopeless(
         self,
         found: pl.DataFrame,
