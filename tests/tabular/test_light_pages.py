@@ -185,3 +185,65 @@ def test_rows_come_by_number_in_the_order_of_the_numbers(parts, numbers):
     found = rows_at(parts, numbers, ["text", "id"])
     assert found["id"].to_list() == numbers
     assert found.columns == ["text", "id"]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> list[StoredPart]:
+    """A version whose sorted pages lie all over its blocks."""
+    folder: Path = tmp_path_factory.mktemp("wide")
+    rows = 30_000
+    frame = pl.select(id=pl.int_range(rows)).with_columns(
+        any=(pl.col("id") * 7_919) % 9_973,
+        x=pl.when(pl.col("id") % 11 > 0).then(
+            pl.when(pl.col("id") % 13 > 0)
+            .then((pl.col("id") * 31 % 997) / 8)
+            .otherwise(float("nan"))
+        ),
+        text=pl.format("ß{}", (pl.col("id") * 613) % 401),
+        few=(pl.col("id") % 3).cast(pl.String),
+        flag=pl.col("id") % 2 == 0,
+        day=pl.date(2024, 1, 1) + pl.duration(days=pl.col("id") * 17 % 365),
+    )
+    found = []
+    for n, part in enumerate(frame.iter_slices(20_000)):
+        path = folder / f"{n}.parquet"
+        part.write_parquet(path, row_group_size=4_096, data_page_size=4_096)
+        found.append(StoredPart(str(path), part.height))
+    return found
+
+
+@pytest.mark.parametrize(
+    "sort",
+    [
+        ["any"],
+        ["-any"],
+        ["x"],
+        ["-x", "text"],
+        ["few", "-text", "any"],
+        ["flag", "text"],
+        ["-day", "-any"],
+    ],
+    ids=",".join,
+)
+@pytest.mark.parametrize("is_filtered", [False, True])
+def test_sorted_pages_all_over_a_version_are_those_of_a_plain_sort(
+    wide, sort, is_filtered
+):
+    keys = [SortKey(name.lstrip("-"), name.startswith("-")) for name in sort]
+    where = pl.col("any") % 5 != 1 if is_filtered else None
+    whole = pl.concat([pl.read_parquet(part.path) for part in wide])
+    whole = whole.filter(pl.col("any") % 5 != 1) if is_filtered else whole
+    ordered = whole.with_columns(pl.col("x").fill_nan(None)).sort(
+        [*(key.column for key in keys), "id"],
+        descending=[*(key.descending for key in keys), False],
+        nulls_last=True,
+    )
+    after, ids = None, []
+    for _ in range(4):
+        found = page(wide, limit=60, where=where, sort=keys, after=after)
+        ids += found.frame["id"].to_list()
+        after = found.next
+    assert ids == ordered["id"].head(240).to_list()
+    first = found.frame.row(0, named=True)
+    again = whole.filter(pl.col("id") == first["id"]).row(0, named=True)
+    assert repr(first) == repr(again)

@@ -83,6 +83,28 @@ class Order:
             result = is_beyond | (is_same & result)
         return result
 
+    def between(self, frame: pl.DataFrame) -> list[pl.Expr]:
+        """Return which rows have sort values like those of sorted rows.
+
+        Of the first key, and of each further one while the keys before do not vary.
+        """
+        found: list[pl.Expr] = []
+        for key, dtype, name in zip(
+            self.keys, self.dtypes, self.key_names, strict=True
+        ):
+            cells = frame[name]
+            low, high = cells.min(), cells.max()
+            is_plain = isinstance(low, (int, float, str)) and isinstance(
+                high, (int, float, str)
+            )
+            if cells.null_count() or not is_plain or isinstance(low, bool):
+                break
+            cell = _key(exactly(key.column), dtype)
+            found.append((cell >= pl.lit(low)) & (cell <= pl.lit(high)))
+            if low != high:
+                break
+        return found
+
     def position(self, frame: pl.DataFrame, at: int) -> Position:
         """Return the position of one row."""
         row = frame.row(at, named=True)

@@ -187,7 +187,8 @@ class _Ask:
         found = found.head(self._limit)
         if self._backwards:
             found = found.reverse()
-        frame = rows_at(self._parts, found[self._order.index].to_list(), names)
+        numbers = found[self._order.index].to_list()
+        frame = rows_at(self._parts, numbers, names, within=self._within(found))
         if found.is_empty():
             return Page(frame, None, None)
         first, last = self._order.position(found, 0), self._order.position(found, -1)
@@ -198,6 +199,12 @@ class _Ask:
             next=last if has_more else None,
             previous=first if self._has_before else None,
         )
+
+    def _within(self, found: pl.DataFrame) -> pl.Expr | None:
+        """What the found rows have in common, beside their numbers."""
+        conditions = [] if self._where is None else [self._where]
+        conditions += self._order.between(found)
+        return pl.all_horizontal(conditions) if conditions else None
 
 
 def _steps(

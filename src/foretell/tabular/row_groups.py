@@ -4,6 +4,7 @@ import itertools
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from foretell.tabular.blocks import gathered, group_columns, is_few
 from foretell.tabular.footers import Key, Zone, footer, stored_key
 from foretell.tabular.key_filters import key_filter
 from foretell.tabular.selectors import exactly
-from foretell.tabular.stored import Parts, slice_rows
+from foretell.tabular.stored import Parts, index_name, schema_of, slice_rows
 
 # Beyond this many pieces of one part it is quicker to look at all of it.
 _MOST_RUNS = 32
@@ -187,8 +188,19 @@ def scan_runs(
     return pl.concat(frames)
 
 
-def rows_at(parts: Parts, numbers: Sequence[int], names: Sequence[str]) -> pl.DataFrame:
-    """Return rows by number, in the order of the numbers."""
+def rows_at(
+    parts: Parts,
+    numbers: Sequence[int],
+    names: Sequence[str],
+    *,
+    within: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Return rows by number, in the order of the numbers.
+
+    Args:
+        within: A condition that all of them meet and few others. Where they lie all over
+            the version, only pages of the files with matching rows are decoded.
+    """
     by_part = _by_part(parts, sorted(set(numbers)))
     columns = tuple(names)
     if all(is_few(rows) for _, _, rows in by_part):
@@ -197,7 +209,8 @@ def rows_at(parts: Parts, numbers: Sequence[int], names: Sequence[str]) -> pl.Da
             for at, first, rows in by_part
         ]
     else:
-        frames = _scattered(parts, by_part, columns)
+        find = _scattered if within is None else partial(_matching, within=within)
+        frames = find(parts, by_part, columns)
     if not frames:
         return slice_rows(parts, 0, 0, columns)
     found = pl.concat(frames)
@@ -241,6 +254,23 @@ def _scattered(
     return [
         frame[[row - rows[0] for row in rows]]
         for frame, (_, _, rows) in zip(pl.collect_all(scans), pieces, strict=True)
+    ]
+
+
+def _matching(
+    parts: Parts, by_part: Sequence[Rows], names: Sequence[str], *, within: pl.Expr
+) -> list[pl.DataFrame]:
+    """The same by a look at all rows: a third of the time of many small looks."""
+    index = index_name(schema_of(parts))
+    scans = [
+        pl.scan_parquet(parts[at].path, row_index_name=index, row_index_offset=first)
+        .filter(within)
+        .select(pl.col(index).alias(index), *map(exactly, names))
+        for at, first, _ in by_part
+    ]
+    return [
+        frame.filter(pl.col(index).is_in(rows)).select(map(exactly, names))
+        for frame, (_, _, rows) in zip(pl.collect_all(scans), by_part, strict=True)
     ]
 
 
