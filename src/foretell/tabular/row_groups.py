@@ -4,7 +4,6 @@ import itertools
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +15,9 @@ from foretell.tabular.key_filters import key_filter
 from foretell.tabular.selectors import exactly
 from foretell.tabular.stored import Parts, index_name, schema_of, slice_rows
 
+# What one look at a single row costs is what a look at so many rows for those that meet
+# a condition costs: 1.3 ms, 15 columns.
+_ROWS_A_LOOK = 25_000
 # Beyond this many pieces of one part it is quicker to look at all of it.
 _MOST_RUNS = 32
 
@@ -209,8 +211,11 @@ def rows_at(
             for at, first, rows in by_part
         ]
     else:
-        find = _scattered if within is None else partial(_matching, within=within)
-        frames = find(parts, by_part, columns)
+        whole = sum(parts[at].rows for at, _, _ in by_part)
+        if within is None or whole > _ROWS_A_LOOK * len(numbers):
+            frames = _scattered(parts, by_part, columns)
+        else:
+            frames = _matching(parts, by_part, columns, within)
     if not frames:
         return slice_rows(parts, 0, 0, columns)
     found = pl.concat(frames)
@@ -258,9 +263,9 @@ def _scattered(
 
 
 def _matching(
-    parts: Parts, by_part: Sequence[Rows], names: Sequence[str], *, within: pl.Expr
+    parts: Parts, by_part: Sequence[Rows], names: Sequence[str], within: pl.Expr
 ) -> list[pl.DataFrame]:
-    """The same by a look at all rows: a third of the time of many small looks."""
+    """The same by one look at all rows of their parts."""
     index = index_name(schema_of(parts))
     scans = [
         pl.scan_parquet(parts[at].path, row_index_name=index, row_index_offset=first)
