@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from foretell.core.principal import Scope
-from foretell.datasets.aggregation import grouping
 from foretell.datasets.comparing import column_changes
 from foretell.datasets.dependencies import (
     DatasetViews,
+    FiguresOf,
     Reader,
     RowLimit,
     Select,
@@ -16,7 +16,6 @@ from foretell.datasets.dependencies import (
     Version,
     Where,
 )
-from foretell.datasets.query import Selection
 from foretell.datasets.reading import columns_of
 from foretell.datasets.schemas import (
     AggregateRead,
@@ -61,7 +60,7 @@ async def count_rows(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
     timeout_s: CountTime = COUNT_SECONDS,
@@ -73,13 +72,10 @@ async def count_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
         found = await unless_gone(
             request,
-            reader.count(
-                view.shown, asked.where, seconds=timeout_s, caller=user.user_id
-            ),
+            figures.count(view.shown, where, seconds=timeout_s, caller=user.user_id),
         )
     response.headers.update(timing.header)
     return CountRead(count=found.count, exact=found.is_exact)
@@ -96,7 +92,7 @@ async def aggregate_rows(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     by: By = None,
     measures: Measures = "count",
     version: Version = None,
@@ -112,18 +108,18 @@ async def aggregate_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        wanted = grouping(
-            columns_of(view.shown),
-            reader.functions,
-            by=by,
-            measures=measures,
-            where=where,
-            sort=sort,
-        )
     with timing.step("read"):
         found = await unless_gone(
             request,
-            reader.aggregate(view.shown, wanted, limit=limit, caller=user.user_id),
+            figures.aggregate(
+                view.shown,
+                by=by,
+                measures=measures,
+                where=where,
+                sort=sort,
+                limit=limit,
+                caller=user.user_id,
+            ),
         )
     body = b'{"items":%b,"groups":%d}' % (found.body, found.count)
     return Response(body, headers=timing.header, media_type="application/json")
@@ -136,7 +132,7 @@ async def read_profile(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
 ) -> ProfileRead:
@@ -145,10 +141,9 @@ async def read_profile(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
         found = await unless_gone(
-            request, reader.profile(view.shown, asked.where, caller=user.user_id)
+            request, figures.profile(view.shown, where, caller=user.user_id)
         )
     response.headers.update(timing.header)
     return ProfileRead(dataset=name, version=view.version, **found)
