@@ -53,9 +53,19 @@ def questions(
         "token": [ask("rows", where=f"token = '{each}'") for each in tokens],
         "sorted": [ask("rows", limit=100, sort="-price")],
         "filtered": [ask("rows", limit=100, where=some, sort="-price")],
-        "group": [ask("aggregate", by="country", measures="count,mean(price)")],
-        "distinct": [ask("aggregate", measures="distinct(sku)")],
-        "contains": [ask("count", where="note LIKE '%a, b%'", timeout_s=60)],
+        # Answers are kept by what was asked, so each is asked a little differently.
+        "group": [
+            ask("aggregate", by="country", measures="count,mean(price)", limit=n)
+            for n in range(100, 100 + VALUES)
+        ],
+        "distinct": [
+            ask("aggregate", measures="distinct(sku)", limit=n)
+            for n in range(100, 100 + VALUES)
+        ],
+        "contains": [
+            ask("count", where="note LIKE '%a, b%'" + " " * n, timeout_s=60)
+            for n in range(VALUES)
+        ],
     }
 
 
@@ -225,10 +235,14 @@ def beside_aggregates(base: str, headers: dict[str, str], urls: Sequence[str]) -
         )
 
     alone = pages(5)
-    group = f"{base}/aggregate?by=sku&measures=count,mean(price)"
-    asked = {"method": "GET", "headers": headers, "connections": 16}
+    groups = [
+        _get(f"{base}/aggregate?by=sku&measures=count,mean(price)&limit={n}", headers)
+        for n in range(1, 2_000)
+    ]
     beside = threading.Thread(
-        target=lambda: processes.load(group, **asked, count=10_000, seconds=8)
+        target=lambda: asyncio.run(
+            load.run(base, groups, connections=16, count=10_000, seconds=8)
+        )
     )
     beside.start()
     time.sleep(1)
