@@ -32,6 +32,7 @@ from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
 from foretell.datasets.figures import Figures
+from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.definition import Extension
@@ -253,6 +254,7 @@ def _lifespan(
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
+            stack.push_async_callback(state.port(HeavyReaders).close)
             serving = state.port(Predictions).serving
             stack.push_async_callback(serving.close)
             await stack.enter_async_context(_running(serving.run))

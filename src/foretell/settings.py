@@ -197,6 +197,13 @@ class Settings(BaseSettings):
     worker_memory: ByteSize = Field(
         ByteSize(2 * 1024**3), description="Most memory of one import or model child."
     )
+    reader_memory: ByteSize = Field(
+        ByteSize(1024**3),
+        description="Most memory of one question that looks at every row.",
+    )
+    reader_timeout: float = Field(
+        120.0, gt=0, le=3600, description="Longest run, in seconds, of such a question."
+    )
     worker_concurrency: int = Field(
         1, ge=1, le=64, description="Worker processes that `serve` starts."
     )

@@ -29,7 +29,10 @@ _BREAK = "\x1f"
 
 
 class Figures:
-    """Counts, groups and profiles of versions."""
+    """Counts, groups and profiles of versions.
+
+    Each takes the `caller` whose question it is: where it is computed, callers take turns.
+    """
 
     def __init__(self, reader: DatasetReader, cache: Cache) -> None:
         self._reader = reader
@@ -38,14 +41,19 @@ class Figures:
         self._release = installed("foretell")
 
     async def count(
-        self, version: DatasetVersion, where: str | None, *, seconds: float
+        self,
+        version: DatasetVersion,
+        where: str | None,
+        *,
+        seconds: float,
+        caller: str = "",
     ) -> Counted:
         """Rows for which `where` is true; at least so many where time ran out."""
         asked = self._selection(version, where)
 
         async def compute() -> Counted:
-            return await self._reader.count_within(
-                version, asked.where, seconds=seconds
+            return await self._reader.count(
+                version, asked.where, seconds=seconds, caller=caller
             )
 
         key = self._key("count", version, where)
@@ -66,6 +74,7 @@ class Figures:
         where: str | None,
         sort: str | None,
         limit: int,
+        caller: str = "",
     ) -> Groups:
         """The first groups and how many there are."""
         wanted = grouping(
@@ -78,7 +87,9 @@ class Figures:
         )
 
         async def compute() -> Groups:
-            return await self._reader.aggregate(version, wanted, limit=limit)
+            return await self._reader.aggregate(
+                version, wanted, limit=limit, caller=caller
+            )
 
         key = self._key("groups", version, by, measures, where, sort, str(limit))
         return await self._once(
@@ -89,13 +100,13 @@ class Figures:
         )
 
     async def profile(
-        self, version: DatasetVersion, where: str | None
+        self, version: DatasetVersion, where: str | None, *, caller: str = ""
     ) -> dict[str, Any]:
         """Figures of each column, as JSON has them."""
         asked = self._selection(version, where)
 
         async def compute() -> dict[str, Any]:
-            return await self._reader.profile(version, asked.where)
+            return await self._reader.profile(version, asked.where, caller=caller)
 
         key = self._key("profile", version, where)
         return await self._once(key, compute, dump=_json, load=orjson.loads)

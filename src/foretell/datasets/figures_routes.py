@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from foretell.core.principal import Scope
 from foretell.datasets.comparing import column_changes
@@ -24,6 +24,7 @@ from foretell.datasets.schemas import (
     ProfileRead,
 )
 from foretell.http.dependencies import CurrentUser
+from foretell.http.leaving import unless_gone
 from foretell.http.routing import requires, router
 from foretell.http.schemas import MAX_VERSION
 from foretell.http.timing import ServerTiming
@@ -54,6 +55,7 @@ Shown = Annotated[int, Query(ge=0, le=1_000, description="Rows shown of each kin
 
 @routes.get("/{name}/count", response_model=CountRead, dependencies=[READ])
 async def count_rows(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
@@ -71,7 +73,10 @@ async def count_rows(
     with timing.step("find"):
         view = await views.get(user, name, version)
     with timing.step("read"):
-        found = await figures.count(view.shown, where, seconds=timeout_s)
+        found = await unless_gone(
+            request,
+            figures.count(view.shown, where, seconds=timeout_s, caller=user.user_id),
+        )
     response.headers.update(timing.header)
     return CountRead(count=found.count, exact=found.is_exact)
 
@@ -83,6 +88,7 @@ async def count_rows(
     dependencies=[READ],
 )
 async def aggregate_rows(
+    request: Request,
     name: str,
     user: CurrentUser,
     views: DatasetViews,
@@ -103,13 +109,17 @@ async def aggregate_rows(
     with timing.step("find"):
         view = await views.get(user, name, version)
     with timing.step("read"):
-        found = await figures.aggregate(
-            view.shown,
-            by=by,
-            measures=measures,
-            where=where,
-            sort=sort,
-            limit=limit,
+        found = await unless_gone(
+            request,
+            figures.aggregate(
+                view.shown,
+                by=by,
+                measures=measures,
+                where=where,
+                sort=sort,
+                limit=limit,
+                caller=user.user_id,
+            ),
         )
     body = b'{"items":%b,"groups":%d}' % (found.body, found.count)
     return Response(body, headers=timing.header, media_type="application/json")
@@ -117,6 +127,7 @@ async def aggregate_rows(
 
 @routes.get("/{name}/profile", response_model=ProfileRead, dependencies=[READ])
 async def read_profile(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
@@ -131,13 +142,16 @@ async def read_profile(
     with timing.step("find"):
         view = await views.get(user, name, version)
     with timing.step("read"):
-        found = await figures.profile(view.shown, where)
+        found = await unless_gone(
+            request, figures.profile(view.shown, where, caller=user.user_id)
+        )
     response.headers.update(timing.header)
     return ProfileRead(dataset=name, version=view.version, **found)
 
 
 @routes.get("/{name}/diff", response_model=DiffRead, dependencies=[READ])
 async def diff_versions(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
@@ -162,7 +176,12 @@ async def diff_versions(
         columns = column_changes(columns_of(old.shown), columns_of(new.shown))
         names = columns.keys_of(key)
     with timing.step("read"):
-        found = await reader.diff(old.shown, new.shown, key=names, limit=limit)
+        found = await unless_gone(
+            request,
+            reader.diff(
+                old.shown, new.shown, key=names, limit=limit, caller=user.user_id
+            ),
+        )
     response.headers.update(timing.header)
     found["rows"] |= {"from": old.shown.rows, "to": new.shown.rows}
     versions = {"from": old.version, "to": new.version}

@@ -16,7 +16,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from foretell.core.columns import ColumnType
-from foretell.tabular.reading import count
 from foretell.tabular.stored import Parts, exactly
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -92,7 +91,8 @@ def profile(
         _profile_column(scan, name, dtype)
         for name, dtype in scan.collect_schema().items()
     ]
-    return Profile(rows=count(parts, where, derived).count, columns=columns)
+    rows = scan.select(pl.len()).collect(engine="streaming").item()
+    return Profile(rows=int(rows), columns=columns)
 
 
 def column_type(dtype: pl.DataType) -> ColumnType:
