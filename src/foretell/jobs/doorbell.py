@@ -73,6 +73,7 @@ class Doorbell:
         self._opened: socket.socket | None = None
         self._addresses: set[str] = set()
         self._listed = float("-inf")
+        self._changed = -1
 
     def ring(self, *_jobs: Waiting) -> None:
         if self._folder is None:
@@ -87,8 +88,14 @@ class Doorbell:
 
     def _current(self) -> list[str]:
         now = time.monotonic()
-        if not self._addresses or now - self._listed > _LISTING_SECONDS:
-            self._listed = now
+        try:
+            changed = os.stat(self._folder or "").st_mtime_ns
+        except OSError:
+            changed = -1
+        # The folder's time tells of new sockets, but not in finer steps than the
+        # clock of the file system.
+        if changed != self._changed or now - self._listed > _LISTING_SECONDS:
+            self._listed, self._changed = now, changed
             with suppress(OSError), os.scandir(self._folder) as entries:
                 found = [e.path for e in entries if e.name.startswith(self._prefix)]
                 self._addresses = set(found)

@@ -15,10 +15,11 @@ from sqlalchemy.orm import aliased
 from foretell.core.clock import Clock
 from foretell.core.ids import lowest_id
 from foretell.jobs import endings
+from foretell.jobs.adding import NewJob
 from foretell.jobs.claims import Claim
 from foretell.jobs.fanout import FanOut, Shard
-from foretell.jobs.statements import Statements
-from foretell.jobs.store import JobStore, NewJob
+from foretell.jobs.statements import statements_for
+from foretell.jobs.store import JobStore
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 _AT_ONCE = 500
@@ -34,7 +35,7 @@ class FamilyStore:
         self._session = session
         self._clock = clock
         self._jobs = JobStore(session, clock)
-        self._sql = Statements(session.get_bind().dialect.name)
+        self._sql = statements_for(session.get_bind().dialect.name)
 
     async def shards(self, parent_id: str, stage: int) -> list[Shard]:
         """Children of one fan-out, in its order."""

@@ -12,8 +12,8 @@ from foretell.core.clock import Clock
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.endings import Ending
 from foretell.jobs.prepared import Prepared
-from foretell.jobs.statements import CLAIM_COLUMNS, COLUMNS, NOW, Statements
-from foretell.jobs.tables import Job, JobAttempt
+from foretell.jobs.statements import CLAIM_COLUMNS, COLUMNS, NOW, statements_for
+from foretell.jobs.tables import JobAttempt
 
 _PREFIX = "new_"
 _JOB_ID: Any = bindparam("job_id", None, type_=COLUMNS.id.type)
@@ -22,17 +22,9 @@ _PARENT_ID: Any = bindparam("parent_id", None, type_=COLUMNS.parent_id.type)
 _ATTEMPT = JobAttempt.__table__.c
 
 
-@lru_cache(maxsize=32)
-def insertion(dialect: Dialect, answers_clock: bool) -> Prepared:
-    """Stores a job: an argument for each column but `changed_at`, which is the
-    database's clock and, if wanted, the answer."""
-    sql = Statements(dialect.name)
-    names = [column.name for column in COLUMNS if column.name != "changed_at"]
-    values = {name: _argument(_PREFIX + name, COLUMNS[name]) for name in names}
-    statement = insert(Job).values(**values, changed_at=sql.clock(NOW))
-    if answers_clock:
-        statement = statement.returning(COLUMNS.changed_at)
-    return Prepared(statement, dialect)
+def argument(name: str, column: Any) -> Any:
+    """A place for a value of a column."""
+    return bindparam(name, None, type_=column.type)
 
 
 def moment(now: datetime) -> dict[str, Any]:
@@ -50,7 +42,7 @@ class Plans:
 
     def __init__(self, dialect: Dialect, work: Work, clock: Clock) -> None:
         self._dialect = dialect
-        self._sql = Statements(dialect.name)
+        self._sql = statements_for(dialect.name)
         self._work = work
         self._clock = clock
         self.due = Prepared(self._sql.due(NOW, work.tasks, work.queues), dialect)
@@ -89,7 +81,7 @@ class Plans:
         return self._sql.claim_next(work.tasks, work.queues, work.worker, NOW, lease)
 
     def _ending(self, names: Iterable[str], is_final: bool) -> Any:
-        values = {name: _argument(_PREFIX + name, COLUMNS[name]) for name in names}
+        values = {name: argument(_PREFIX + name, COLUMNS[name]) for name in names}
         return self._sql.end(_JOB_ID, _TOKEN, values, NOW, is_final=is_final)
 
     def _end(self, names: tuple[str, ...], is_final: bool) -> Prepared:
@@ -133,10 +125,6 @@ def _noted() -> dict[str, Any]:
     return {
         "job_id": _JOB_ID,
         "token": _TOKEN,
-        **{name: _argument(f"note_{name}", _ATTEMPT[name]) for name in names},
+        **{name: argument(f"note_{name}", _ATTEMPT[name]) for name in names},
         "finished_at": NOW,
     }
-
-
-def _argument(name: str, column: Any) -> Any:
-    return bindparam(name, None, type_=column.type)

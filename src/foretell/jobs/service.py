@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors, Page
 from foretell.core.principal import Principal
+from foretell.jobs.adding import NewJob
+from foretell.jobs.after_commit import ring_after_commit
 from foretell.jobs.doorbell import Bell
 from foretell.jobs.errors import (
     JobActive,
@@ -23,7 +25,7 @@ from foretell.jobs.errors import (
 )
 from foretell.jobs.families import FamilyStore
 from foretell.jobs.registry import Task, TaskRegistry
-from foretell.jobs.store import Filter, JobStore, NewJob, QueueState, ring_after_commit
+from foretell.jobs.store import Filter, JobStore, QueueState
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 if TYPE_CHECKING:

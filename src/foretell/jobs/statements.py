@@ -9,6 +9,7 @@ safe to run from any number of processes at any time.
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -480,3 +481,6 @@ class Statements:
 
     def _change(self, now: datetime) -> dict[str, Any]:
         return {"seq": Job.seq + 1, "changed_at": self.clock(now)}
+
+
+statements_for = lru_cache(maxsize=8)(Statements)

@@ -3,73 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, event, select
+from sqlalchemy import CursorResult, Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from foretell.core.clock import Clock
 from foretell.core.db import is_unique_violation
-from foretell.core.ids import new_id
 from foretell.jobs import endings
+from foretell.jobs.adding import Insertion, NewJob, insert_many
 from foretell.jobs.claims import Claim, Work
-from foretell.jobs.doorbell import Bell, Waiting
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobExpired, UniqueKeyTaken
 from foretell.jobs.failures import problem_of
-from foretell.jobs.plans import insertion, written
-from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
+from foretell.jobs.statements import CLAIM_COLUMNS, active_key, statements_for
 from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
-
-_NOTHING: Mapping[str, Any] = dict.fromkeys(
-    (
-        "active_key",
-        "started_at",
-        "finished_at",
-        "worker",
-        "lease_until",
-        "deadline",
-        "cancel_at",
-        "next_send",
-        "progress_total",
-        "progress_unit",
-        "progress_message",
-        "result",
-        "error",
-        "waits_since",
-        "waits_for",
-    )
-)
-_RUNG = "foretell.jobs.rung"
-statements_for = lru_cache(maxsize=8)(Statements)
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """What a submission decides about a job."""
-
-    task: str
-    args: Mapping[str, Any]
-    args_version: int
-    owner_id: str | None
-    max_attempts: int
-    timeout_seconds: float
-    queue: str = "default"
-    priority: int = 0
-    run_at: datetime | None = None
-    unique_key: str | None = None
-    parent_id: str | None = None
-    stage: int | None = None
-    shard: int | None = None
-    target: str | None = None
-    objects: Sequence[str] = ()
-    schedule_id: str | None = None
-    concurrency_key: str | None = None
-    concurrency_limit: int | None = None
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,31 +77,16 @@ class JobStore:
 
     async def add_many(self, news: Iterable[NewJob]) -> list[str]:
         """Store jobs without unique keys, in one go; answers their ids."""
-        now = self._clock.now()
-        rows = [_row_of(new, now) for new in news]
-        plan = insertion(self._dialect, False)
-        arguments = [tuple(plan.arguments(written(row, now))) for row in rows]
-        if arguments:
-            connection = await self._session.connection()
-            await connection.exec_driver_sql(plan.text, arguments)
-        return [row["id"] for row in rows]
+        return await self._session.run_sync(insert_many, news, self._clock.now())
 
     async def _insert(self, new: NewJob, key: str | None) -> Job:
-        now = self._clock.now()
-        row = _row_of(new, now) | {"active_key": key}
-        plan = insertion(self._dialect, self._sql.can_claim_in_one)
-        arguments = tuple(plan.arguments(written(row, now)))
-
-        def insert(session: Session) -> Any:
-            answer = session.connection().exec_driver_sql(plan.text, arguments)
-            return answer.scalar_one() if self._sql.can_claim_in_one else None
-
+        insertion = Insertion(self._dialect, new, key, self._clock.now())
+        job = insertion.at_leisure(self._session.sync_session)
+        if job is not None:
+            return job
         # One trip into SQLAlchemy's world of greenlets; `AsyncSession` would make two.
-        changed_at = await self._session.run_sync(insert)
-        if changed_at is None:
-            return await self._read(row["id"])
-        given = {name: value for name, value in row.items() if value is not None}
-        return Job(**given, changed_at=changed_at)
+        stored = await self._session.run_sync(insertion.run)
+        return stored if isinstance(stored, Job) else await self._read(stored)
 
     async def _read(self, job_id: str) -> Job:
         found = await self.find(job_id)
@@ -430,63 +364,6 @@ class JobStore:
     async def _changes(self, statement: Any) -> bool:
         result = await self._session.execute(statement)
         return isinstance(result, CursorResult) and result.rowcount > 0
-
-
-def ring_after_commit(session: AsyncSession, bell: Bell, *jobs: Waiting) -> None:
-    """Wake the workers once the session's transaction is on disk, and tell the bell
-    which jobs are new."""
-    waiting: list[Waiting] | None = session.info.get(_RUNG)
-    if waiting is not None:
-        waiting.extend(jobs)
-        return
-    waiting = session.info[_RUNG] = list(jobs)
-
-    def ring(committed: Session) -> None:
-        # A savepoint's end fires the hook too: nobody else sees the rows yet.
-        if not committed.in_nested_transaction():
-            told = tuple(waiting)
-            waiting.clear()
-            bell.ring(*told)
-
-    def forget(undone: Session) -> None:
-        if not undone.in_nested_transaction():
-            waiting.clear()
-
-    event.listen(session.sync_session, "after_commit", ring)
-    event.listen(session.sync_session, "after_rollback", forget)
-
-
-def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
-    return {
-        **_NOTHING,
-        "id": new_id(),
-        "task": new.task,
-        "args": dict(new.args),
-        "args_version": new.args_version,
-        "queue": new.queue,
-        "rank": -new.priority,
-        "unique_key": new.unique_key,
-        "state": JobState.QUEUED,
-        "owner_id": new.owner_id,
-        "parent_id": new.parent_id,
-        "stage": new.stage,
-        "shard": new.shard,
-        "objects": list(new.objects),
-        "schedule_id": new.schedule_id,
-        "concurrency_key": new.concurrency_key,
-        "concurrency_limit": new.concurrency_limit,
-        "expires_at": new.expires_at,
-        "run_at": new.run_at or now,
-        "created_at": now,
-        "attempt": 0,
-        "max_attempts": new.max_attempts,
-        "deaths": 0,
-        "timeout_seconds": new.timeout_seconds,
-        "token": 0,
-        "progress_done": 0,
-        "seq": 1,
-        "target": new.target,
-    }
 
 
 def _filtered(statement: Select[Any], wanted: Filter) -> Select[Any]:
