@@ -12,10 +12,11 @@ import pytest
 from foretell.core.clock import FakeClock, SystemClock
 from foretell.core.db import Database
 from foretell.jobs import endings
+from foretell.jobs.adding import NewJob
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.errors import UniqueKeyTaken
 from foretell.jobs.statements import Statements
-from foretell.jobs.store import Filter, JobStore, NewJob
+from foretell.jobs.store import Filter, JobStore
 from foretell.jobs.tables import JobState
 from tests.jobs.conftest import Office
 

@@ -11,15 +11,16 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import insert, literal_column
+from sqlalchemy import insert, literal_column, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
 from foretell.core.ids import new_id
 from foretell.core.unanswered import run_unanswered, wait_for_company
 from foretell.jobs.plans import argument, moment
+from foretell.jobs.ports import Waiting
 from foretell.jobs.prepared import Prepared
-from foretell.jobs.statements import COLUMNS, NOW, statements_for
+from foretell.jobs.statements import COLUMNS, NOTIFY, NOW, statements_for
 from foretell.jobs.tables import Job, JobState
 
 # How every job begins.
@@ -31,7 +32,9 @@ _FIRST: Mapping[str, Any] = {
     "progress_done": 0,
     "seq": 1,
 }
-_LITERALS = {name: literal_column(repr(value)) for name, value in _FIRST.items()}
+_LITERALS: dict[str, Any] = {
+    name: literal_column(repr(value)) for name, value in _FIRST.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,14 @@ class NewJob:
 
 
 class Insertion:
-    """The statement that stores one job, ready to run.
+    """The statement that stores one job, ready to run; on PostgreSQL it also tells
+    those who listen.
 
     Args:
         key: The job's active key, which may be taken.
+
+    Attributes:
+        waiting: What workers are told.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class Insertion:
         if key is not None:
             self._row["active_key"] = key
         self._now = now
+        self.waiting = _waiting(self._row, new)
         plan = _insertion(dialect, tuple(self._row), True)
         self._text = plan.text
         self._arguments = plan.arguments(moment(now) | self._row)
@@ -96,7 +104,7 @@ class Insertion:
         if self._is_sqlite:
             return self._job(self._now.timestamp())
         if answer.returns_rows:
-            return self._job(answer.scalar_one())
+            return self._job(answer.scalars().one())
         return str(self._row["id"])
 
     def _job(self, changed_at: float) -> Job:
@@ -108,17 +116,23 @@ class Insertion:
         return job
 
 
-def insert_many(session: Session, news: Iterable[NewJob], now: datetime) -> list[str]:
-    """Store jobs without unique keys, in one go; answers their ids."""
-    rows = [_row_of(new, now) for new in news]
-    if not rows:
+def insert_many(
+    session: Session, news: Iterable[NewJob], now: datetime
+) -> list[Waiting]:
+    """Store jobs without unique keys, in one go; answers what workers are told."""
+    pairs = [(new, _row_of(new, now)) for new in news]
+    if not pairs:
         return []
-    names = tuple(dict.fromkeys(name for row in rows for name in row))
-    plan = _insertion(session.get_bind().dialect, names, False)
+    names = tuple(dict.fromkeys(name for _, row in pairs for name in row))
+    dialect = session.get_bind().dialect
+    plan = _insertion(dialect, names, False)
     moments = moment(now)
-    arguments = [tuple(plan.arguments(moments | row)) for row in rows]
-    session.connection().exec_driver_sql(plan.text, arguments)
-    return [row["id"] for row in rows]
+    arguments = [tuple(plan.arguments(moments | row)) for _, row in pairs]
+    connection = session.connection()
+    connection.exec_driver_sql(plan.text, arguments)
+    if dialect.name == "postgresql":
+        connection.execute(select(NOTIFY))
+    return [_waiting(row, new) for new, row in pairs]
 
 
 @lru_cache(maxsize=256)
@@ -129,8 +143,12 @@ def _insertion(dialect: Dialect, names: Sequence[str], answers: bool) -> Prepare
     clock = sql.clock(NOW)
     statement: Any = insert(Job).values(**values, **_LITERALS, changed_at=clock)
     if answers and dialect.name == "postgresql":
-        statement = statement.returning(COLUMNS.changed_at)
+        statement = statement.returning(COLUMNS.changed_at, NOTIFY)
     return Prepared(statement, dialect)
+
+
+def _waiting(row: Mapping[str, Any], new: NewJob) -> Waiting:
+    return Waiting(row["id"], new.queue, new.run_at)
 
 
 def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 # Its listener comes before the one below: the commit may be its work.
 import foretell.core.unanswered  # noqa: F401
-from foretell.jobs.doorbell import Bell, Waiting
+from foretell.jobs.ports import Bell, Waiting
 
 _RUNG = "foretell.jobs.rung"
 

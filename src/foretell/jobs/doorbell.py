@@ -15,30 +15,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Protocol
 
-Audience = Literal["worker", "server"]
-Waiting = tuple[str, str]
-"""Id and queue of a job that waits for a worker."""
+from foretell.jobs.ports import Audience, Waiting
+
 _LONGEST_ADDRESS = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 _LISTING_SECONDS = 0.5
-
-
-class Bell(Protocol):
-    def ring(self, *jobs: Waiting) -> None:
-        """Wake whoever listens, now or a little later; never waits or raises.
-
-        Args:
-            jobs: Why, for bells that say so.
-        """
-        ...
-
-
-class SilentBell:
-    """For places without listeners: everybody polls."""
-
-    def ring(self, *_jobs: Waiting) -> None:
-        return None
 
 
 def socket_folder(data_dir: Path) -> Path | None:

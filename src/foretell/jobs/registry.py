@@ -270,7 +270,9 @@ def unstorable(value: Any, depth: int = MAX_DEPTH) -> tuple[str, str] | None:
     if depth == 0:
         return "", f"is nested more than {MAX_DEPTH} levels deep"
     is_object = isinstance(value, Mapping)
-    for key, item in value.items() if is_object else enumerate(value):
+    pairs: Iterable[tuple[Any, Any]]
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, item in pairs:
         if is_object and _UNSTORABLE.search(str(key)):
             return f"/{_escaped(key)}", _BAD_TEXT
         if type(item) not in _HARMLESS and (fault := unstorable(item, depth - 1)):

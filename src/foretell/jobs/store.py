@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, Select, select
@@ -17,8 +17,17 @@ from foretell.jobs.claims import Claim, Work
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobExpired, UniqueKeyTaken
 from foretell.jobs.failures import problem_of
-from foretell.jobs.statements import CLAIM_COLUMNS, active_key, statements_for
+from foretell.jobs.ports import Waiting
+from foretell.jobs.statements import (
+    CLAIM_COLUMNS,
+    NOTIFY,
+    active_key,
+    statements_for,
+)
 from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
+
+# More at once wake nobody who is not awake by then.
+_RINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,19 @@ class QueueState:
 
 
 class JobStore:
-    """The jobs tables, seen through one session."""
+    """The jobs tables, seen through one session.
+
+    Attributes:
+        woken: Jobs that came into the queue or back to it, to be told to workers
+            after the commit. PostgreSQL tells its own listeners with it.
+    """
 
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
         self._dialect = session.get_bind().dialect
         self._sql = statements_for(self._dialect.name)
+        self.woken: list[Waiting] = []
 
     # --- for callers ---------------------------------------------------------
 
@@ -77,15 +92,19 @@ class JobStore:
 
     async def add_many(self, news: Iterable[NewJob]) -> list[str]:
         """Store jobs without unique keys, in one go; answers their ids."""
-        return await self._session.run_sync(insert_many, news, self._clock.now())
+        waiting = await self._session.run_sync(insert_many, news, self._clock.now())
+        # A worker that was woken goes on until nothing is due.
+        self.woken += waiting[:_RINGS]
+        return [job.id for job in waiting]
 
     async def _insert(self, new: NewJob, key: str | None) -> Job:
         insertion = Insertion(self._dialect, new, key, self._clock.now())
-        job = insertion.at_leisure(self._session.sync_session)
-        if job is not None:
-            return job
-        # One trip into SQLAlchemy's world of greenlets; `AsyncSession` would make two.
-        stored = await self._session.run_sync(insertion.run)
+        stored: Job | str | None
+        stored = insertion.at_leisure(self._session.sync_session)
+        if stored is None:
+            # One trip into SQLAlchemy's world of greenlets, not the two of a session.
+            stored = await self._session.run_sync(insertion.run)
+        self.woken.append(insertion.waiting)
         return stored if isinstance(stored, Job) else await self._read(stored)
 
     async def _read(self, job_id: str) -> Job:
@@ -160,8 +179,22 @@ class JobStore:
         statement = select(Job.parent_id).where(Job.id == job_id)
         parent_id = await self._session.scalar(statement)
         if parent_id is not None:
-            now = self._clock.now()
-            await self._session.execute(self._sql.child_ended(parent_id, now))
+            await self._count_off(parent_id)
+
+    async def _count_off(self, parent_id: str) -> None:
+        """A child ended; the last one brings its parent back to the queue."""
+        told = self._sql.child_ended(parent_id, self._clock.now())
+        if await self._changes(told):
+            await self.wakes(parent_id)
+
+    async def wakes(self, *job_ids: str) -> None:
+        """Note those of the jobs that are in the queue."""
+        for start in range(0, len(job_ids), _RINGS):
+            some = job_ids[start : start + _RINGS]
+            found = await self._session.execute(self._sql.queued(some))
+            self.woken += [Waiting(*row) for row in found]
+        if self.woken and self._dialect.name == "postgresql":
+            await self._session.execute(select(NOTIFY))
 
     async def requeue(self, job: Job) -> bool:
         """Run a failed or cancelled job again.
@@ -173,14 +206,19 @@ class JobStore:
         statement = self._sql.requeue(job.id, key, self._clock.now())
         try:
             async with self._session.begin_nested():
-                return await self._changes(statement)
+                is_queued = await self._changes(statement)
         except IntegrityError as error:
             if not is_unique_violation(error):
                 raise
             raise UniqueKeyTaken("Another active job has its unique key.") from error
+        if is_queued:
+            await self.wakes(job.id)
+        return is_queued
 
     async def run_now(self, job_id: str) -> None:
+        """Bring a job that waits for its moment forward."""
         await self._session.execute(self._sql.run_now(job_id, self._clock.now()))
+        await self.wakes(job_id)
 
     # --- for workers ---------------------------------------------------------
 
@@ -188,6 +226,14 @@ class JobStore:
         """Whether a claim would find something; takes no lock."""
         statement = self._sql.due(self._clock.now(), work.tasks, work.queues)
         return await self._session.scalar(statement) is not None
+
+    async def next_due(self, work: Work, seconds: float) -> datetime | None:
+        """When the next job is due that will be within so many seconds."""
+        now = self._clock.now()
+        until = now + timedelta(seconds=seconds)
+        statement = self._sql.next_due(now, until, work.tasks)
+        found: datetime | None = await self._session.scalar(statement)
+        return found
 
     async def claim(self, work: Work) -> Claim | None:
         """Take the next job, if there is one."""
@@ -254,7 +300,9 @@ class JobStore:
             self._sql.attempt_ended(claim, ending.outcome, now, ending.error)
         )
         if is_final and claim.parent_id is not None:
-            await self._session.execute(self._sql.child_ended(claim.parent_id, now))
+            await self._count_off(claim.parent_id)
+        if ending.state == JobState.QUEUED:
+            await self.wakes(claim.id)
         return True
 
     async def is_ended_by(self, claim: Claim) -> bool:
@@ -324,6 +372,10 @@ class JobStore:
             self._session.add(row)
         row.is_paused, row.changed_at = is_paused, self._clock.now()
         await self._session.flush()
+        if not is_paused:
+            now = self._clock.now()
+            found = await self._session.execute(self._sql.queued_in(name, now))
+            await self.wakes(*(job_id for job_id, _ in found))
 
     async def is_within_limit(self, claim: Claim) -> bool:
         """Whether a claimed job's concurrency key allows it, counting what runs now.
