@@ -61,19 +61,22 @@ class OwnPostgresql:
             f"unix_socket_directories={self._folder}",
             "fsync=off",
         ]
+        command = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
+        for setting in settings:
+            command += ["-c", setting]
         self._process = subprocess.Popen(
-            [
-                self._programs / "postgres",
-                "-D",
-                self._folder / "data",
-                *(part for setting in settings for part in ("-c", setting)),
-            ],
+            command,
             user=self._user,
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        ready = [self._programs / "pg_isready", "--quiet", "--port", str(self._port)]
+        ready = [
+            str(self._programs / "pg_isready"),
+            "--quiet",
+            "--port",
+            str(self._port),
+        ]
         until = time.monotonic() + _START_SECONDS
         while subprocess.run([*ready, "--host", "127.0.0.1"], check=False).returncode:
             assert time.monotonic() < until, "PostgreSQL does not start"

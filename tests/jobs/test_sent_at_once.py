@@ -13,6 +13,7 @@ import pytest
 from foretell.core.clock import SystemClock
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role, scopes_of
+from foretell.jobs.carrying import Carrier
 from foretell.jobs.claims import Work
 from foretell.jobs.ledgers import open_ledger
 from foretell.jobs.ports import Waiting
@@ -53,7 +54,7 @@ async def test_a_fan_out_over_two_machines_needs_no_sweep(
         async with AsyncExitStack() as stack:
             made = carried.make_executor(executor, redis.url)
             assert made is not None
-            carrier = carried.Carrier(made, office.database, SystemClock())
+            carrier = Carrier(made, office.database, SystemClock())
             stack.callback(carrier.close)
             machines = []
             for queue in ("parents", "shards"):

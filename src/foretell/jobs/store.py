@@ -28,6 +28,8 @@ from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
 
 # More at once wake nobody who is not awake by then.
 _RINGS = 200
+# Changes that one look at what changed lately tells of.
+_WINDOW = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +141,29 @@ class JobStore:
         )
         return list(await self._session.scalars(statement))
 
-    async def changed_since(
-        self, moment: float, job_ids: Sequence[str], limit: int = 1_000
-    ) -> list[Job]:
-        """Jobs that changed at or after `moment` (the database's clock), and those
-        named, whenever they changed."""
+    async def changed_since(self, moment: float, limit: int = 1_000) -> list[Job]:
+        """Jobs that changed at or after `moment` (the database's clock), the oldest
+        change first."""
         changed = select(Job).where(Job.changed_at >= moment)
-        rows = list(
-            await self._session.scalars(changed.order_by(Job.changed_at).limit(limit))
-        )
-        missing = set(job_ids) - {job.id for job in rows}
-        return rows + await self.find_many(sorted(missing)) if missing else rows
+        found = changed.order_by(Job.changed_at).limit(limit)
+        return list(await self._session.scalars(found))
+
+    async def positions(
+        self, moment: float | None, job_ids: Sequence[str]
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Positions of the jobs that changed at or after `moment` (the database's
+        clock), and of those named."""
+        columns = select(Job.id, Job.seq)
+        changed: dict[str, int] = {}
+        if moment is not None:
+            recent = columns.where(Job.changed_at >= moment)
+            recent = recent.order_by(Job.changed_at.desc()).limit(_WINDOW)
+            changed = dict((await self._session.execute(recent)).tuples().all())
+        named: dict[str, int] = {}
+        if job_ids:
+            wanted = columns.where(Job.id.in_(job_ids))
+            named = dict((await self._session.execute(wanted)).tuples().all())
+        return changed, named
 
     async def find_many(self, job_ids: Sequence[str]) -> list[Job]:
         statement = select(Job).where(Job.id.in_(job_ids))

@@ -1,8 +1,8 @@
 """One look at the jobs table for everybody in this process who waits or watches.
 
 However many event streams and `Prefer: wait` requests there are, one task reads
-what changed, at most every 20 ms when something rings and every 100 ms otherwise,
-and only while somebody listens. The row is the truth: a wake-up that is lost, or a
+which jobs changed, at most every 20 ms when something rings and every 100 ms otherwise,
+and only while somebody listens; a job itself is read once for all of them. The row is the truth: a wake-up that is lost, or a
 listener that was away, only means a later look.
 """
 
@@ -47,22 +47,22 @@ class Subscription:
 
     def __init__(self, job_id: str | None, after: int = -1) -> None:
         self.job_id = job_id
-        self._seen: dict[str, int] = {} if job_id is None else {job_id: after}
+        self._seen = after
         self._pending: dict[str, Job] = {}
         self._news = asyncio.Event()
 
+    def wants(self, seq: int) -> bool:
+        """Whether that position of its one job would be news."""
+        return seq > self._seen
+
     def offer(self, jobs: list[Job]) -> None:
-        """Take over what is new of the jobs that just changed."""
+        """Take over what is new."""
         for job in jobs:
-            if self.job_id not in (None, job.id):
-                continue
-            if job.seq > self._seen.get(job.id, -1):
-                self._seen[job.id] = job.seq
+            if self.job_id is None:
                 self._pending[job.id] = job
-        if self.job_id is None:
-            # Whatever leaves the window comes back only with a higher position.
-            current = {job.id for job in jobs}
-            self._seen = {k: v for k, v in self._seen.items() if k in current}
+            elif self.job_id == job.id and self.wants(job.seq):
+                self._seen = job.seq
+                self._pending[job.id] = job
         if self._pending:
             self._news.set()
 
@@ -91,6 +91,7 @@ class Watcher:
         self._rung = asyncio.Event()
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
+        self._told: dict[str, int] = {}  # positions within the window
 
     async def __aenter__(self) -> "Watcher":
         self._listener = Listener(
@@ -144,9 +145,10 @@ class Watcher:
         """Jobs that changed from `moment` on, the oldest change first."""
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
-            return await store.changed_since(moment, ())
+            return await store.changed_since(moment)
 
     async def _watch(self) -> None:
+        self._told = {}
         while self._subscriptions:
             self._rung.clear()
             try:
@@ -155,7 +157,7 @@ class Watcher:
                 log.warning("jobs.watch_without_database")
                 await asyncio.sleep(_WITHOUT_DATABASE_SECONDS)
                 continue
-            for subscription in list(self._subscriptions):
+            for subscription in list(self._subscriptions) if changed else ():
                 subscription.offer(changed)
             await asyncio.sleep(_SHORTEST_SECONDS)
             try:
@@ -165,14 +167,26 @@ class Watcher:
                 continue
 
     async def _changed(self) -> list[Job]:
-        named = {s.job_id for s in self._subscriptions if s.job_id is not None}
+        """Jobs that are news to somebody."""
+        named = [s for s in self._subscriptions if s.job_id is not None]
         wants_all = any(s.job_id is None for s in self._subscriptions)
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
-            if not wants_all:
-                return await store.find_many(sorted(named))
-            since = await store.database_clock() - SLACK_SECONDS
-            return await store.changed_since(since, sorted(named))
+            since = None
+            if wants_all:
+                since = await store.database_clock() - SLACK_SECONDS
+            names = sorted({str(s.job_id) for s in named})
+            window, asked = await store.positions(since, names)
+            fresh = {i for i, seq in window.items() if seq > self._told.get(i, -1)}
+            for subscription in named:
+                found = asked.get(str(subscription.job_id), -1)
+                if subscription.wants(found):
+                    fresh.add(str(subscription.job_id))
+            jobs = await store.find_many(sorted(fresh)) if fresh else []
+        # Whatever leaves the window comes back only with a higher position. A job that
+        # was deleted meanwhile is news to nobody.
+        self._told = window | {j.id: j.seq for j in jobs if j.id in window}
+        return sorted(jobs, key=lambda job: job.changed_at)
 
 
 def outcome_of(job: Job) -> Outcome:
