@@ -158,14 +158,16 @@ class JobStore:
         if moment is not None:
             recent = columns.where(Job.changed_at >= moment)
             recent = recent.order_by(Job.changed_at.desc()).limit(_WINDOW)
-            changed = dict((await self._session.execute(recent)).tuples().all())
+            changed = {i: seq for i, seq in await self._session.execute(recent)}
         named: dict[str, int] = {}
         if job_ids:
             wanted = columns.where(Job.id.in_(job_ids))
-            named = dict((await self._session.execute(wanted)).tuples().all())
+            named = {i: seq for i, seq in await self._session.execute(wanted)}
         return changed, named
 
     async def find_many(self, job_ids: Sequence[str]) -> list[Job]:
+        if not job_ids:
+            return []
         statement = select(Job).where(Job.id.in_(job_ids))
         return list(await self._session.scalars(statement))
 

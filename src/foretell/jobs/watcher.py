@@ -9,6 +9,7 @@ listener that was away, only means a later look.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -37,6 +38,15 @@ class JobCancelled(Conflict):
     slug = "job-cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one look found: jobs that changed lately, the oldest change first, and
+    those among the ones asked for by name, by id."""
+
+    recent: list[Job]
+    found: dict[str, Job]
+
+
 class Subscription:
     """What one listener has not yet seen. Changes of one job coalesce.
 
@@ -55,12 +65,13 @@ class Subscription:
         """Whether that position of its one job would be news."""
         return seq > self._seen
 
-    def offer(self, jobs: list[Job]) -> None:
+    def offer(self, news: News) -> None:
         """Take over what is new."""
-        for job in jobs:
-            if self.job_id is None:
-                self._pending[job.id] = job
-            elif self.job_id == job.id and self.wants(job.seq):
+        if self.job_id is None:
+            self._pending |= {job.id: job for job in news.recent}
+        else:
+            job = news.found.get(self.job_id)
+            if job is not None and self.wants(job.seq):
                 self._seen = job.seq
                 self._pending[job.id] = job
         if self._pending:
@@ -157,7 +168,7 @@ class Watcher:
                 log.warning("jobs.watch_without_database")
                 await asyncio.sleep(_WITHOUT_DATABASE_SECONDS)
                 continue
-            for subscription in list(self._subscriptions) if changed else ():
+            for subscription in list(self._subscriptions):
                 subscription.offer(changed)
             await asyncio.sleep(_SHORTEST_SECONDS)
             try:
@@ -166,27 +177,26 @@ class Watcher:
             except TimeoutError:
                 continue
 
-    async def _changed(self) -> list[Job]:
+    async def _changed(self) -> News:
         """Jobs that are news to somebody."""
         named = [s for s in self._subscriptions if s.job_id is not None]
-        wants_all = any(s.job_id is None for s in self._subscriptions)
+        wants_all = len(named) < len(self._subscriptions)
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
             since = None
             if wants_all:
                 since = await store.database_clock() - SLACK_SECONDS
-            names = sorted({str(s.job_id) for s in named})
-            window, asked = await store.positions(since, names)
+            ids = sorted({str(s.job_id) for s in named})
+            window, asked = await store.positions(since, ids)
             fresh = {i for i, seq in window.items() if seq > self._told.get(i, -1)}
-            for subscription in named:
-                found = asked.get(str(subscription.job_id), -1)
-                if subscription.wants(found):
-                    fresh.add(str(subscription.job_id))
-            jobs = await store.find_many(sorted(fresh)) if fresh else []
-        # Whatever leaves the window comes back only with a higher position. A job that
-        # was deleted meanwhile is news to nobody.
-        self._told = window | {j.id: j.seq for j in jobs if j.id in window}
-        return sorted(jobs, key=lambda job: job.changed_at)
+            wanted = {
+                str(s.job_id) for s in named if s.wants(asked.get(str(s.job_id), -1))
+            }
+            found = {j.id: j for j in await store.find_many(sorted(fresh | wanted))}
+        # Whatever leaves the window comes back only with a higher position.
+        self._told = {i: found[i].seq if i in found else window[i] for i in window}
+        recent = [found[i] for i in fresh if i in found]
+        return News(sorted(recent, key=lambda job: job.changed_at), found)
 
 
 def outcome_of(job: Job) -> Outcome:
