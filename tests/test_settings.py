@@ -49,6 +49,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(monkeypatch):
         load_settings()
 
 
+def test_an_unknown_name_like_no_other_is_refused_too(monkeypatch):
+    monkeypatch.setenv("FORETELL_QQQQ", "x")
+    with pytest.raises(SettingsError, match=r"^FORETELL_QQQQ: no such setting\.$"):
+        load_settings()
+
+
 def test_an_unknown_name_in_a_file_is_refused_too(tmp_path):
     (tmp_path / "foretell.toml").write_text('prot = 8001\nhost = "0.0.0.0"\n')
     with pytest.raises(SettingsError, match=r"foretell\.toml: prot.*port"):

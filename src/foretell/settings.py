@@ -109,9 +109,9 @@ class Settings(BaseSettings):
     )
     fast_path: bool = Field(
         True,
-        description="Answer usual requests for resources on PostgreSQL straight from "
-        "the driver; off behind a pooler of transactions that knows no prepared "
-        "statements.",
+        description="Answer usual requests for resources in front of FastAPI, on "
+        "PostgreSQL straight from the driver; off behind a pooler of transactions "
+        "that knows no prepared statements.",
     )
     slow_query_ms: int = Field(
         500, ge=0, description="Log statements that take longer; 0 logs none."
@@ -395,8 +395,8 @@ def _unknown_names() -> list[str]:
 
 def _unknown_line(shown: str, short: str, known: set[str], prefix: str) -> str:
     near = difflib.get_close_matches(short, known, n=1, cutoff=0.6)
-    name = near[0] if prefix else near[0].lower() if near else ""
-    hint = f" Did you mean {prefix}{name}?" if near else ""
+    names = [name if prefix else name.lower() for name in near]
+    hint = f" Did you mean {prefix}{names[0]}?" if names else ""
     return f"{shown}: no such setting.{hint}"
 
 
