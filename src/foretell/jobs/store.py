@@ -204,11 +204,9 @@ class JobStore:
             await self.wakes(parent_id)
 
     async def wakes(self, *job_ids: str) -> None:
-        """Note those of the jobs that are in the queue."""
-        for start in range(0, len(job_ids), _RINGS):
-            some = job_ids[start : start + _RINGS]
-            found = await self._session.execute(self._sql.queued(some))
-            self.woken += [Waiting(*row) for row in found]
+        """Note those of the jobs that are in the queue, as far as it wakes anybody."""
+        found = await self._session.execute(self._sql.queued(job_ids[:_RINGS]))
+        self.woken += [Waiting(*row) for row in found]
         if self.woken and self._dialect.name == "postgresql":
             await self._session.execute(select(NOTIFY))
 
