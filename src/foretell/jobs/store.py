@@ -205,6 +205,8 @@ class JobStore:
 
     async def wakes(self, *job_ids: str) -> None:
         """Note those of the jobs that are in the queue, as far as it wakes anybody."""
+        if not job_ids:
+            return
         found = await self._session.execute(self._sql.queued(job_ids[:_RINGS]))
         self.woken += [Waiting(*row) for row in found]
         if self.woken and self._dialect.name == "postgresql":
