@@ -15,6 +15,7 @@ from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.jobs.carrying import Carrier
 from foretell.jobs.claims import Work
+from foretell.jobs.doorbell import socket_folder
 from foretell.jobs.ledgers import open_ledger
 from foretell.jobs.ports import Waiting
 from foretell.jobs.runner import Runner
@@ -83,7 +84,8 @@ async def test_a_fan_out_over_two_machines_needs_no_sweep(
 
 
 async def _listen(folder: Path, *names: str) -> bool:
-    return all(list((folder / name / "run").glob("worker-*")) for name in names)
+    folders = [socket_folder(folder / name) for name in names]
+    return all(found and list(found.glob("worker-*")) for found in folders)
 
 
 class Kept:

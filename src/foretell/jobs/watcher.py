@@ -193,9 +193,10 @@ class Watcher:
                 str(s.job_id) for s in named if s.wants(asked.get(str(s.job_id), -1))
             }
             found = {j.id: j for j in await store.find_many(sorted(fresh | wanted))}
-        # Whatever leaves the window comes back only with a higher position.
-        self._told = {i: found[i].seq if i in found else window[i] for i in window}
         recent = [found[i] for i in fresh if i in found]
+        # Whatever leaves the window comes back only with a higher position. A job that
+        # was read for its name alone may have moved on since: that is told next time.
+        self._told = window | {job.id: job.seq for job in recent}
         return News(sorted(recent, key=lambda job: job.changed_at), found)
 
 
