@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-crud bench-jobs bench-query bench-events chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-crud bench-jobs bench-query bench-events chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -47,8 +47,12 @@ serve: setup
 bench-quick: setup
 	$(RUN) python -m benchmarks.quick
 
+# ARGS="--only frozen" for the part with a Redis that hangs; redis-server must be installed.
 bench-responsive: setup
-	$(RUN) python -m benchmarks.responsive
+	$(RUN) python -m benchmarks.responsive $(ARGS)
+
+bench-limits: setup
+	$(RUN) python -m benchmarks.limits $(ARGS)
 
 # The peers live in an environment of their own; redis-server must be installed.
 PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python

@@ -19,9 +19,14 @@ _START_SECONDS = 20.0
 
 
 class RedisServer:
-    """A Redis without persistence on a free port; starting it again is allowed."""
+    """A Redis without persistence on a free port; starting it again is allowed.
 
-    def __init__(self) -> None:
+    Args:
+        options: More of `redis-server`.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self.port = _free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,13 +45,15 @@ class RedisServer:
 
     def start(self) -> None:
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options += self._options
         command = ["redis-server", "--port", str(self.port), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
         until = time.monotonic() + _START_SECONDS
         while True:
             with suppress(OSError), _connection(self.port) as connection:
                 connection.sendall(b"PING\r\n")
-                if connection.recv(16).startswith(b"+PONG"):
+                # Or it asks for a password.
+                if connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
                     return
             assert time.monotonic() < until, "redis-server does not answer"
             time.sleep(0.02)

@@ -9,6 +9,7 @@ from typing import Any
 
 from foretell.auth import routes as auth_routes
 from foretell.auth.identity import Identity
+from foretell.auth.keyring import derived_key
 from foretell.auth.oauth import render_oauth_problem
 from foretell.composition import (
     WORKER,
@@ -30,6 +31,8 @@ from foretell.datasets import figures_routes as datasets_figures_routes
 from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.datasets.figures import Figures
+from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.definition import Extension
 from foretell.extension.discovery import chosen, passed_on
@@ -41,6 +44,7 @@ from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
 from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
+from foretell.http.sharing import Sharing, share
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
@@ -65,6 +69,7 @@ from foretell.settings import Settings, load_settings
 
 log = get_logger("foretell.app")
 HOUSEKEEPING_SECONDS = 3600
+WITHDRAWN = "withdrawn"
 DESCRIPTION = """
 Tables and trained models as an HTTP API. Every refusal is a problem document
 (RFC 9457) whose `request_id` finds the reason in the server's log.
@@ -133,6 +138,7 @@ def create_app(
         metrics=state.port(Metrics),
         access_log=state.port(AccessLog),
     )
+    share(app, state)
     app.add_fast_path(PredictFastPath(state.authenticator, predictions))
     install_handlers(app)
     app.state.renderers.register("/token", render_oauth_problem)
@@ -169,6 +175,7 @@ def build_state(
     )
     provide_ports(state, extensions)
     state.provide(identity)
+    _provide_shared(state, derived_key(secret, b"cache"))
     metrics = Metrics()
     state.provide(metrics)
     state.provide(AccessLog(settings.log_format))
@@ -177,6 +184,14 @@ def build_state(
     state.waiter = state.port(Watcher)
     state.checks.update(_checks(state))
     return state
+
+
+def _provide_shared(state: AppState, cache_key: bytes) -> None:
+    sharing, identity = Sharing(state.settings, cache_key), state.port(Identity)
+    state.provide(sharing)
+    state.provide(Figures(state.port(DatasetReader), sharing.cache))
+    sharing.signals.on(WITHDRAWN, identity.authenticator.forget)
+    identity.announce_withdrawal = lambda: sharing.signals.send(WITHDRAWN)
 
 
 def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
@@ -234,6 +249,7 @@ def _lifespan(
             identity = state.port(Identity)
             await identity.start()
             stack.push_async_callback(identity.close)
+            await stack.enter_async_context(state.port(Sharing).running())
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)

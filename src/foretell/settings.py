@@ -38,7 +38,12 @@ CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
 # Named in the documents and not built yet. Each is refused at start, because a limit
 # or a verifier that is silently absent is worse than none.
-NOT_BUILT = frozenset({"rate_limit", "legacy_jwt_secret"})
+NOT_BUILT = frozenset({"legacy_jwt_secret"})
+
+# Seconds of the units that RATE_LIMIT may name.
+RATE_UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+# Requests a second, beyond which counting each of them says nothing.
+MAX_RATE = 100_000
 
 # Executors that come with Foretell and need a broker.
 BROKERED = frozenset({"celery", "rq", "dramatiq"})
@@ -127,7 +132,16 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         None, description="Broker of the executor; REDIS_URL when not set."
     )
-    redis_url: SecretStr | None = Field(None, description="Optional cache and limits.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Optional: what API processes share beside the database. Limits, "
+        "withdrawals, figures of datasets.",
+    )
+    cache_bytes: ByteSize = Field(
+        ByteSize(64 * 1024**2),
+        description="Memory of one API process for computed figures of datasets; 0 "
+        "computes each anew.",
+    )
     secret_key: SecretStr | None = Field(
         None, description="At least 32 bytes; made and kept in DATA_DIR when not set."
     )
@@ -193,7 +207,9 @@ class Settings(BaseSettings):
         description="Days for which jobs that ended are kept; 0 keeps them for ever.",
     )
     rate_limit: str | None = Field(
-        None, description="Requests per caller, such as 100/second."
+        None,
+        description="Requests of one caller, such as 100/second; per minute, hour and "
+        "day too.",
     )
     sandbox: Literal["best", "require"] = Field(
         "best", description="require refuses to start without every sandbox part."
@@ -249,6 +265,13 @@ class Settings(BaseSettings):
     def _no_wildcard(cls, value: list[str]) -> list[str]:
         if "*" in value:
             raise ValueError("name the origins; * would let any site call with cookies")
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_rate(value)
         return value
 
     @model_validator(mode="after")
@@ -333,6 +356,22 @@ class Settings(BaseSettings):
             f"{PREFIX}{name.upper()}": _masked(name, getattr(self, name))
             for name in type(self).model_fields
         }
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """`100/second` as a number of requests and a number of seconds.
+
+    Raises:
+        ValueError: It is no such text, or a rate that nobody could count.
+    """
+    count, _, unit = (part.strip() for part in text.lower().partition("/"))
+    seconds = RATE_UNITS.get(unit)
+    if seconds is None or not re.fullmatch(r"[1-9]\d{0,9}", count):
+        units = ", ".join(f"/{unit}" for unit in RATE_UNITS)
+        raise ValueError(f"takes a number and one of {units}, such as 100/second")
+    if int(count) > MAX_RATE * seconds:
+        raise ValueError(f"at most {MAX_RATE:,} a second are counted")
+    return int(count), seconds
 
 
 def normalise_database_url(url: str) -> str:

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from foretell.core.principal import Scope
-from foretell.datasets.aggregation import grouping
 from foretell.datasets.comparing import column_changes
 from foretell.datasets.dependencies import (
     DatasetViews,
+    FiguresOf,
     Reader,
     RowLimit,
     Select,
@@ -16,7 +16,6 @@ from foretell.datasets.dependencies import (
     Version,
     Where,
 )
-from foretell.datasets.query import Selection
 from foretell.datasets.reading import columns_of
 from foretell.datasets.schemas import (
     AggregateRead,
@@ -59,7 +58,7 @@ async def count_rows(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
     timeout_s: CountTime = COUNT_SECONDS,
@@ -71,9 +70,8 @@ async def count_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
-        found = await reader.count_within(view.shown, asked.where, seconds=timeout_s)
+        found = await figures.count(view.shown, where, seconds=timeout_s)
     response.headers.update(timing.header)
     return CountRead(count=found.count, exact=found.is_exact)
 
@@ -88,7 +86,7 @@ async def aggregate_rows(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     by: By = None,
     measures: Measures = "count",
     version: Version = None,
@@ -104,16 +102,15 @@ async def aggregate_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        wanted = grouping(
-            columns_of(view.shown),
-            reader.functions,
+    with timing.step("read"):
+        found = await figures.aggregate(
+            view.shown,
             by=by,
             measures=measures,
             where=where,
             sort=sort,
+            limit=limit,
         )
-    with timing.step("read"):
-        found = await reader.aggregate(view.shown, wanted, limit=limit)
     body = b'{"items":%b,"groups":%d}' % (found.body, found.count)
     return Response(body, headers=timing.header, media_type="application/json")
 
@@ -124,7 +121,7 @@ async def read_profile(
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
 ) -> ProfileRead:
@@ -133,9 +130,8 @@ async def read_profile(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
-        found = await reader.profile(view.shown, asked.where)
+        found = await figures.profile(view.shown, where)
     response.headers.update(timing.header)
     return ProfileRead(dataset=name, version=view.version, **found)
 
