@@ -1,7 +1,7 @@
 """Forgets jobs that ended long ago: their rows, their tries and their logs.
 
 In small portions, so that on SQLite nobody waits long for the one writer
-(docs/decisions/0019-ended-jobs-are-forgotten.md). The log
+(docs/decisions/0018-ended-jobs-are-forgotten.md). The log
 goes first: a process that dies in between leaves a row without a log, which the next
 one finishes, and never a log that nobody knows of.
 """
