@@ -50,7 +50,7 @@ from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
 from foretell.jobs.broker_health import BrokerHealth
-from foretell.jobs.choosing import close_bells, find_carrier
+from foretell.jobs.choosing import bell_of, close_bells, find_carrier
 from foretell.jobs.composing import chores, jobs_service, retention, scheduler
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
@@ -282,6 +282,7 @@ def _supervisor(state: AppState) -> Supervisor:
             **passed_on(state.port(Extensions)),
         },
         chores=chores(state, state.port(Identity).principal_of),
+        bell=bell_of(state),
     )
 
 

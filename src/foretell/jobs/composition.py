@@ -15,7 +15,7 @@ from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
-from foretell.jobs.ports import Executor
+from foretell.jobs.ports import Executor, OpenEar
 from foretell.jobs.registry import TaskRegistry
 
 
@@ -65,6 +65,7 @@ class Composition:
         services: Opens the process's parts, once; tasks get them as `job.services`.
         executor: What wakes the worker; `None` for the embedded one, which is rung at
             the doorbell.
+        ears: Hear further bells, beside those of the host and of the database.
     """
 
     registry: TaskRegistry
@@ -76,6 +77,7 @@ class Composition:
     timing: Timing = Timing()
     queues: tuple[str, ...] = ()
     executor: Executor | None = None
+    ears: tuple[OpenEar, ...] = ()
 
 
 def load_composition(dotted: str) -> Composition:

@@ -20,8 +20,8 @@ from foretell.errors import Unavailable
 from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Timing
 from foretell.jobs.context import JobContext
-from foretell.jobs.doorbell import Bell
 from foretell.jobs.interrupts import interrupt_main_thread
+from foretell.jobs.ports import Bell
 from foretell.jobs.store import JobStore
 
 EXIT_STUCK = 75
