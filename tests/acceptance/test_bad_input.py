@@ -203,7 +203,8 @@ def fault_of(answer: Answer, pointer: str | None = None) -> str:
 
 
 def with_json(every: list[Operation]) -> list[Operation]:
-    found = [o for o in every if o.takes_json]
+    # What /v2 says of tensors is tested in tests/predictions.
+    found = [o for o in every if o.takes_json and not o.path.startswith("/v2")]
     assert {o.name for o in found} == set(GOOD)
     return found
 
