@@ -11,6 +11,7 @@ from foretell.http.routing import body_limit, public, requires, router
 from foretell.predictions.inference_protocol import messages
 from foretell.predictions.inference_protocol.schemas import (
     IndexEntryRead,
+    InferenceErrorRead,
     InferRead,
     InferRequest,
     LiveRead,
@@ -25,6 +26,15 @@ from foretell.predictions.service import Predictions
 
 routes = router("/v2", tags=["inference protocol"])
 MAY_ASK = requires(Scope.MODELS_PREDICT)
+_REFUSAL: dict[str, Any] = {"model": InferenceErrorRead}
+OPEN: dict[int | str, dict[str, Any]] = {
+    "default": {**_REFUSAL, "description": "A refusal of the protocol."}
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    **OPEN,
+    401: {**_REFUSAL, "description": "No credential, or a wrong one."},
+    403: {**_REFUSAL, "description": "The credential lacks the scope."},
+}
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 _VERSIONED = "/models/{model}/versions/{version}"
 _JSON_LENGTH = Annotated[
@@ -52,13 +62,17 @@ async def get_protocol(state: State) -> InferenceProtocol:
 Protocol = Annotated[InferenceProtocol, Depends(get_protocol)]
 
 
-@routes.get("", response_model=ServerMetadataRead, dependencies=[MAY_ASK])
+@routes.get(
+    "", response_model=ServerMetadataRead, responses=REFUSALS, dependencies=[MAY_ASK]
+)
 async def read_server_metadata() -> ServerMetadataRead:
     """Name the server, its version and what it can do beside the protocol."""
     return ServerMetadataRead(version=VERSION, extensions=EXTENSIONS)
 
 
-@routes.get("/health/live", response_model=LiveRead, dependencies=[public])
+@routes.get(
+    "/health/live", response_model=LiveRead, responses=OPEN, dependencies=[public]
+)
 async def is_server_live() -> LiveRead:
     """Say that the process answers."""
     return LiveRead()
@@ -67,7 +81,7 @@ async def is_server_live() -> LiveRead:
 @routes.get(
     "/health/ready",
     response_model=ServerReadyRead,
-    responses={503: {"model": ServerReadyRead}},
+    responses={**OPEN, 503: {"model": ServerReadyRead}},
     dependencies=[public],
 )
 async def is_server_ready(request: Request, response: Response) -> ServerReadyRead:
@@ -77,14 +91,22 @@ async def is_server_ready(request: Request, response: Response) -> ServerReadyRe
 
 
 @routes.post(
-    "/repository/index", response_model=list[IndexEntryRead], dependencies=[MAY_ASK]
+    "/repository/index",
+    response_model=list[IndexEntryRead],
+    responses=REFUSALS,
+    dependencies=[MAY_ASK],
 )
 async def list_models(user: CurrentUser, protocol: Protocol) -> list[dict[str, Any]]:
     """List the models that the caller may ask."""
     return await protocol.index(user)
 
 
-@routes.get("/models/{model}", response_model=ModelMetadataRead, dependencies=[MAY_ASK])
+@routes.get(
+    "/models/{model}",
+    response_model=ModelMetadataRead,
+    responses=REFUSALS,
+    dependencies=[MAY_ASK],
+)
 async def read_model_metadata(
     model: str, user: CurrentUser, protocol: Protocol
 ) -> dict[str, Any]:
@@ -92,7 +114,12 @@ async def read_model_metadata(
     return await protocol.metadata(user, model, None)
 
 
-@routes.get(_VERSIONED, response_model=ModelMetadataRead, dependencies=[MAY_ASK])
+@routes.get(
+    _VERSIONED,
+    response_model=ModelMetadataRead,
+    responses=REFUSALS,
+    dependencies=[MAY_ASK],
+)
 async def read_version_metadata(
     model: str, version: str, user: CurrentUser, protocol: Protocol
 ) -> dict[str, Any]:
@@ -101,7 +128,10 @@ async def read_version_metadata(
 
 
 @routes.get(
-    "/models/{model}/ready", response_model=ModelReadyRead, dependencies=[MAY_ASK]
+    "/models/{model}/ready",
+    response_model=ModelReadyRead,
+    responses=REFUSALS,
+    dependencies=[MAY_ASK],
 )
 async def is_model_ready(
     model: str, user: CurrentUser, protocol: Protocol
@@ -112,7 +142,10 @@ async def is_model_ready(
 
 
 @routes.get(
-    f"{_VERSIONED}/ready", response_model=ModelReadyRead, dependencies=[MAY_ASK]
+    f"{_VERSIONED}/ready",
+    response_model=ModelReadyRead,
+    responses=REFUSALS,
+    dependencies=[MAY_ASK],
 )
 async def is_version_ready(
     model: str, version: str, user: CurrentUser, protocol: Protocol
@@ -125,7 +158,7 @@ async def is_version_ready(
 @routes.post(
     "/models/{model}/infer",
     response_class=Response,
-    responses={200: {"model": InferRead}},
+    responses={**REFUSALS, 200: {"model": InferRead}},
     openapi_extra=_BODY,
     dependencies=[MAY_ASK, body_limit(MAX_BODY_BYTES)],
 )
@@ -144,7 +177,7 @@ async def infer(
 @routes.post(
     f"{_VERSIONED}/infer",
     response_class=Response,
-    responses={200: {"model": InferRead}},
+    responses={**REFUSALS, 200: {"model": InferRead}},
     openapi_extra=_BODY,
     dependencies=[MAY_ASK, body_limit(MAX_BODY_BYTES)],
 )

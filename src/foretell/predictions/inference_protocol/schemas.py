@@ -5,6 +5,12 @@ from typing import Any
 from pydantic import BaseModel
 
 
+class InferenceErrorRead(BaseModel):
+    """A refusal."""
+
+    error: str
+
+
 class ServerMetadataRead(BaseModel):
     name: str = "foretell"
     version: str
