@@ -60,6 +60,8 @@ from foretell.models import routes as models_routes
 from foretell.predictions import routes as predictions_routes
 from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
+from foretell.predictions.inference_protocol import routes as inference_routes
+from foretell.predictions.inference_protocol.problems import render_inference_error
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
 from foretell.recipes import routes as recipes_routes
@@ -92,6 +94,7 @@ ROUTERS = (
     datasets_query_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
+    inference_routes.routes,
 )
 
 
@@ -143,6 +146,7 @@ def create_app(
     app.add_fast_path(PredictFastPath(state.authenticator, predictions))
     install_handlers(app)
     app.state.renderers.register("/token", render_oauth_problem)
+    app.state.renderers.register("/v2", render_inference_error)
     for area in ROUTERS:
         app.include_router(area)
     mount(app, state.port(Extensions), state.permissions)
