@@ -14,7 +14,10 @@ ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 
 def triton(address: str, headers: dict[str, str]) -> dict[str, Any]:
     import numpy
-    from tritonclient.http import InferenceServerClient, InferInput
+    from tritonclient.http import (  # type: ignore[import-not-found]
+        InferenceServerClient,
+        InferInput,
+    )
 
     client = InferenceServerClient(address)
     rows = InferInput("input", [2, 4], "FP64")
@@ -36,8 +39,14 @@ def triton(address: str, headers: dict[str, str]) -> dict[str, Any]:
 
 def kserve(address: str, headers: dict[str, str]) -> dict[str, Any]:
     import numpy
-    from kserve import InferenceRESTClient, InferInput, InferRequest
-    from kserve.inference_client import RESTConfig
+    from kserve import (  # type: ignore[import-not-found]
+        InferenceRESTClient,
+        InferInput,
+        InferRequest,
+    )
+    from kserve.inference_client import (  # type: ignore[import-not-found]
+        RESTConfig,
+    )
 
     async def ask() -> dict[str, Any]:
         url = f"http://{address}"
