@@ -33,6 +33,7 @@ class OwnServer:
     """
 
     user: str | None = None
+    ends_by = signal.SIGTERM
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -104,7 +105,7 @@ class OwnServer:
         assert self._process is not None
         for pid in self._asked():
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, self.ends_by)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
         self.kill()
@@ -256,6 +257,7 @@ class PostgresqlServer(DatabaseServer):
     that it gave to the system."""
 
     user = "postgres"
+    ends_by = signal.SIGINT  # its "fast" way: connections end, too
 
     @classmethod
     def is_installed(cls) -> bool:

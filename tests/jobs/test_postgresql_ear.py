@@ -22,7 +22,7 @@ from foretell.jobs.tables import JobState
 from tests.databases import throw_away
 from tests.jobs import carried
 from tests.jobs.conftest import Site, eventually
-from tests.jobs.own_postgresql import OwnPostgresql
+from tests.servers import PostgresqlServer
 
 pytestmark = pytest.mark.server("postgresql")
 LISTENERS = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = :name"
@@ -179,8 +179,11 @@ async def test_a_worker_of_another_machine_begins_at_once(
 async def test_a_worker_hears_again_after_the_server_was_restarted(
     tmp_path: Path,
 ) -> None:
+    if not PostgresqlServer.is_installed():
+        pytest.skip("PostgreSQL's programs are not installed")
     with ExitStack() as stack:
-        server = stack.enter_context(OwnPostgresql())
+        server = stack.enter_context(PostgresqlServer())
+        server.create("test")
         await asyncio.to_thread(Site(server.url, tmp_path).make_tables)
         place = Place(server.url)
 
