@@ -183,7 +183,6 @@ async def test_a_worker_hears_again_after_the_server_was_restarted(
         pytest.skip("PostgreSQL's programs are not installed")
     with ExitStack() as stack:
         server = stack.enter_context(PostgresqlServer())
-        server.create("test")
         await asyncio.to_thread(Site(server.url, tmp_path).make_tables)
         place = Place(server.url)
 
