@@ -260,7 +260,7 @@ def _lifespan(
             stack.push_async_callback(state.port(Sandbox).close)
             stack.push_async_callback(state.port(HeavyReaders).close)
             serving = state.port(Predictions).serving
-            stack.push_async_callback(serving.close)
+            stack.push_async_callback(state.port(Predictions).close)
             await stack.enter_async_context(_running(serving.run))
             await stack.enter_async_context(state.port(Watcher))
             await stack.enter_async_context(running(state.port(Extensions), state))

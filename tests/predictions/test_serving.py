@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from foretell.predictions.service import Predictions
+from foretell.predictions.service import Predictions, Question
 from tests.models.application import IRIS, ROW, Running, Trained
 
 BODY = {"rows": [ROW]}
@@ -257,8 +257,8 @@ async def test_the_default_model_answers_when_the_body_names_none(
 ):
     await running.publish("iris", logreg)
     await running.publish("other", forest)
-    serving = running.state.port(Predictions).serving
-    chosen = Predictions(serving, "other")
+    known = running.state.port(Predictions)
+    chosen = Predictions(known.serving, known.shadows, "other")
     for body, name in ((BODY, "other"), ({"model": "iris", **BODY}, "iris")):
-        answer = await chosen.predict_any(running.owner, None, orjson.dumps(body))
+        answer = await chosen.predict_any(running.owner, Question(orjson.dumps(body)))
         assert orjson.loads(answer)["model"] == name

@@ -71,6 +71,18 @@ class ModelScopeMissing(Forbidden):
         self.scope = scope
 
 
+class TrafficInvalid(Invalid):
+    """The split names a version twice, or gives none of them any weight."""
+
+    slug = "traffic-invalid"
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(
+            f"Wrong: {pointer}. {message}",
+            errors=[FieldError(pointer, message, "traffic")],
+        )
+
+
 class AliasReserved(Invalid):
     """`latest` always exists and a number is a version: neither can be an alias."""
 

@@ -39,6 +39,7 @@ from foretell.models.schemas import (
     ModelRead,
     ModelVersionRead,
     ModelWrite,
+    TrafficWrite,
 )
 from foretell.models.service import ModelsService
 from foretell.models.views import AliasView, HistoryView, ModelView, VersionView
@@ -328,6 +329,29 @@ async def delete_alias(
 ) -> None:
     """Remove an alias. Its history can still be read."""
     await models.delete_alias(user, model, alias)
+
+
+@routes.put(
+    "/{model}/traffic",
+    response_model=ModelRead,
+    dependencies=[requires(Scope.MODELS_WRITE)],
+)
+async def set_traffic(
+    response: Response,
+    model: ModelName,
+    body: TrafficWrite,
+    user: CurrentUser,
+    models: Models,
+) -> ModelView:
+    """Split the calls that name no version by weight, and let versions score them unseen.
+
+    Callers with the same `X-Routing-Key` keep their version. Without routes the
+    champion answers, else the latest version.
+    """
+    split = [(route.version, route.weight) for route in body.routes]
+    view = await models.set_traffic(user, model, split, body.shadow)
+    response.headers["ETag"] = view.etag
+    return view
 
 
 async def _submit(

@@ -37,6 +37,34 @@ class AliasWrite(Body):
     )
 
 
+class Route(Body):
+    """A version's share of the calls that name none."""
+
+    version: VersionNumber | Name = Field(
+        description="A number, an alias or `latest` (as it stands now)."
+    )
+    weight: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+
+
+class TrafficWrite(Body):
+    """Which versions answer calls that name none, and which score them unseen."""
+
+    routes: list[Route] = Field([], max_length=100)
+    shadow: list[VersionNumber | Name] = Field([], max_length=10)
+
+
+class RouteRead(Reading):
+    version: int
+    weight: int
+
+
+class TrafficRead(Reading):
+    """The split. Without routes the champion answers, else the latest version."""
+
+    routes: list[RouteRead]
+    shadow: list[int]
+
+
 class AliasRead(Reading):
     alias: str
     version: int
@@ -72,6 +100,9 @@ class ModelRead(Reading):
         description="The version that answers when none is named: champion or latest."
     )
     aliases: dict[str, int]
+    traffic: TrafficRead | None = Field(
+        None, description="The split of calls that name no version, if there is one."
+    )
     visibility: str
     readers: list[str]
     writers: list[str]

@@ -1,6 +1,6 @@
 """What can be done with trained models: one method a use case."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from foretell.models.errors import (
     ModelNotFound,
     ModelScopeMissing,
     ModelVersionNotFound,
+    TrafficInvalid,
 )
 from foretell.models.importing import Inspected, Uploaded
 from foretell.models.store import ModelStore
@@ -284,9 +285,7 @@ class ModelsService:
             raise AliasReserved(alias)
         row = await self._writable(principal, name)
         model = await self._view(row)
-        number = number_of(reference, row.latest, model.aliases)
-        if number is None:
-            raise ModelVersionNotFound(name, reference)
+        number = self._number(model, reference)
         return AliasView.of(await self._move(principal, row, alias, number))
 
     async def delete_alias(self, principal: Principal, name: str, alias: str) -> None:
@@ -295,6 +294,54 @@ class ModelsService:
         if await self._store.alias(row.id, alias) is None:
             raise ModelVersionNotFound(name, alias)
         await self._move(principal, row, alias, None)
+
+    # --- traffic -----------------------------------------------------------------
+
+    async def set_traffic(
+        self,
+        principal: Principal,
+        name: str,
+        routes: Sequence[tuple[str | int, int]],
+        shadow: Sequence[str | int],
+    ) -> ModelView:
+        """Split the calls that name no version; the next prediction follows.
+
+        Args:
+            routes: Version and weight of each; none: the default version answers.
+            shadow: Versions that score the same calls off the path of the answer.
+
+        Raises:
+            ModelVersionNotFound: There is no such version.
+            TrafficInvalid: A version is named twice, or no route has a weight.
+        """
+        row = await self._writable(principal, name)
+        model = await self._view(row)
+        numbers = [self._number(model, version) for version, _ in routes]
+        shadows = [self._number(model, version) for version in shadow]
+        _demand_once(numbers, "/routes")
+        _demand_once(shadows, "/shadow")
+        if routes and not any(weight for _, weight in routes):
+            raise TrafficInvalid("/routes", "At least one weight is above 0.")
+        traffic: dict[str, Any] | None = None
+        if numbers or shadows:
+            weights = [weight for _, weight in routes]
+            traffic = {
+                "routes": [
+                    {"version": number, "weight": weight}
+                    for number, weight in zip(numbers, weights, strict=True)
+                ],
+                "shadow": shadows,
+            }
+        await self._touch(row, traffic=traffic)
+        await self._stamp(row)
+        await self._note(principal, "model.traffic", name, traffic=traffic)
+        return await self._view(row)
+
+    def _number(self, model: ModelView, reference: str | int) -> int:
+        number = number_of(reference, model.row.latest, model.aliases)
+        if number is None:
+            raise ModelVersionNotFound(model.name, reference)
+        return number
 
     # --- parts -------------------------------------------------------------------
 
@@ -375,6 +422,14 @@ class ModelsService:
 
     def _announce(self, stamp: int) -> None:
         self._store.after_commit(lambda: self._changes.saw(stamp))
+
+
+def _demand_once(numbers: Sequence[int], pointer: str) -> None:
+    for place, number in enumerate(numbers):
+        if number in numbers[:place]:
+            raise TrafficInvalid(
+                f"{pointer}/{place}", f"Version {number} is named twice."
+            )
 
 
 def _demand(principal: Principal, scope: Scope, name: str) -> None:

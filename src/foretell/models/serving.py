@@ -16,6 +16,7 @@ from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
 from foretell.models.store import ModelStore
 from foretell.models.tables import Model, ModelVersion
+from foretell.models.traffic import Traffic
 from foretell.models.versions import number_of
 
 
@@ -32,6 +33,7 @@ class ServedModel:
     aliases: Mapping[str, int]
     default: int | None
     stamp: int
+    traffic: Traffic | None = None
 
     def is_visible_to(self, principal: Principal) -> bool:
         """The rule of `auth.ownership.may_read`, on the copy in memory."""
@@ -42,10 +44,24 @@ class ServedModel:
             or principal.user_id in self.guests
         )
 
-    def number_of(self, reference: str | None) -> int | None:
-        """The version meant by a number, an alias, `latest` or nothing."""
+    @property
+    def asked(self) -> frozenset[int]:
+        """Versions that calls may need which name none."""
+        default = () if self.default is None else (self.default,)
+        if self.traffic is None:
+            return frozenset(default)
+        answering = self.traffic.numbers or default
+        return frozenset((*answering, *self.traffic.shadows))
+
+    def number_of(self, reference: str | None, key: str | None = None) -> int | None:
+        """The version meant by a number, an alias, `latest` or nothing.
+
+        Args:
+            key: Sent with a call that names nothing, to meet the same version again.
+        """
         if reference is None:
-            return self.default
+            chosen = None if self.traffic is None else self.traffic.choose(key)
+            return self.default if chosen is None else chosen
         return number_of(reference, self.latest, self.aliases)
 
 
@@ -150,6 +166,7 @@ def _served(row: Model, aliases: dict[str, int]) -> ServedModel:
         aliases=aliases,
         default=number_of(None, row.latest, aliases),
         stamp=row.stamp,
+        traffic=Traffic.of(row.traffic),
     )
 
 

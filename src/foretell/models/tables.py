@@ -40,6 +40,8 @@ class Model(Owned, Base):
             gaps, so every number from 1 to it is a version.
         stamp: The epoch of its last change that a prediction could see.
         revision: Raised by every change; the ETag.
+        traffic: How calls that name no version are split: `routes` of version and
+            weight, and `shadow`, a list of versions.
     """
 
     __tablename__ = "models"
@@ -51,6 +53,7 @@ class Model(Owned, Base):
     latest: Mapped[int] = mapped_column(Integer, default=0)
     stamp: Mapped[int] = mapped_column(BigInteger, default=0)
     revision: Mapped[int] = mapped_column(Integer, default=1)
+    traffic: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -29,6 +29,7 @@ class ModelView:
         self.latest = row.latest or None
         self.aliases: Mapping[str, int] = {a.name: a.number for a in aliases}
         self.default = number_of(None, row.latest, self.aliases)
+        self.traffic = row.traffic
         self.visibility = row.visibility
         self.readers = row.readers
         self.writers = row.writers

@@ -11,6 +11,7 @@ from foretell.predictions.batching import BatchScorer
 from foretell.predictions.host import ModelHosts
 from foretell.predictions.metrics import PredictionMetrics
 from foretell.predictions.service import Predictions
+from foretell.predictions.shadows import Shadows
 from foretell.predictions.snapshot import Serving
 from foretell.predictions.versions import VersionLoader
 from foretell.sandbox.pool import Sandbox
@@ -37,7 +38,7 @@ def provide_predictions(
     """Give `parts`, those of an API process, what answers calls.
 
     `predictions.serving.run()` is to run beside the application, and
-    `predictions.serving.close()` when it ends.
+    `predictions.close()` when it ends.
     """
     settings = parts.settings
     hosts = ModelHosts(
@@ -51,6 +52,7 @@ def provide_predictions(
     metrics = PredictionMetrics(registry)
     loader = VersionLoader(parts.blobs, hosts, metrics, functions)
     serving = Serving(ServedModels(parts.database), loader, parts.port(Changes))
-    predictions = Predictions(serving, settings.default_model)
+    shadows = Shadows(serving, metrics)
+    predictions = Predictions(serving, shadows, settings.default_model)
     parts.provide(predictions)
     return predictions

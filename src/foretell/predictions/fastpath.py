@@ -14,8 +14,13 @@ from foretell.core.principal import Scope as Permission
 from foretell.errors import ForetellError, Unauthenticated
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.http.routing import demand_scopes, limit_body
-from foretell.predictions.requests import MAX_BODY_BYTES, is_arrow, reference_in
-from foretell.predictions.service import Predictions
+from foretell.predictions.requests import (
+    MAX_BODY_BYTES,
+    is_arrow,
+    reference_in,
+    routing_key_in,
+)
+from foretell.predictions.service import Predictions, Question
 
 ANY = "/api/predict"
 PREFIX, SUFFIX = "/api/models/", "/predict"
@@ -77,15 +82,15 @@ class PredictFastPath:
     ) -> bytes:
         principal = await self._admit(headers)
         body, arrow = await _body(scope, headers, receive)
-        reference = reference_in(scope)
-        predictions = self._predictions
-        if model is None:
-            return await predictions.predict_any(
-                principal, reference, body, is_arrow=arrow
-            )
-        return await predictions.predict(
-            principal, model, reference, body, is_arrow=arrow
+        question = Question(
+            body,
+            reference_in(scope),
+            routing_key=routing_key_in(headers),
+            is_arrow=arrow,
         )
+        if model is None:
+            return await self._predictions.predict_any(principal, question)
+        return await self._predictions.predict(principal, model, question)
 
     async def _admit(self, headers: dict[bytes, bytes]) -> Principal:
         principal = self._authenticator.authenticate_cached(headers)

@@ -37,6 +37,34 @@ class PredictionMetrics:
             registry=registry,
         )
 
+        self._shadow_rows = Counter(
+            "foretell_shadow_rows",
+            "Rows scored by a version whose answers nobody gets.",
+            labels,
+            registry=registry,
+        )
+        self._shadow_differences = Counter(
+            "foretell_shadow_differences",
+            "Those for which the version that answered predicted something else.",
+            labels,
+            registry=registry,
+        )
+        self._shadow_misses = Counter(
+            "foretell_shadow_misses",
+            "Calls that a shadow did not score.",
+            (*labels, "reason"),
+            registry=registry,
+        )
+
+    def compared(self, model: str, version: int, rows: int, differences: int) -> None:
+        """Count what a shadow scored."""
+        self._shadow_rows.labels(model, str(version)).inc(rows)
+        self._shadow_differences.labels(model, str(version)).inc(differences)
+
+    def missed(self, model: str, version: int, reason: str) -> None:
+        """Count a call that a shadow did not score."""
+        self._shadow_misses.labels(model, str(version), reason).inc()
+
     def of(self, model: str, version: int) -> VersionMetrics:
         """The figures of one version."""
         labels = (model, str(version))

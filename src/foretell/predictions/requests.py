@@ -1,5 +1,6 @@
 """What both doors of predict read from a request beside its body."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope
@@ -28,6 +29,12 @@ def is_arrow(content_type: bytes | None) -> bool:
     if kind != b"application/json" and not is_json:
         raise BodyNotJson
     return False
+
+
+def routing_key_in(headers: Mapping[bytes, bytes]) -> str | None:
+    """What keeps a caller with one version while calls are split."""
+    key = headers.get(b"x-routing-key")
+    return None if key is None else key.decode("latin-1")
 
 
 def reference_in(scope: Scope) -> str | None:

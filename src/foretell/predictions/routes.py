@@ -3,7 +3,7 @@ carry the documents, and serve when it steps aside."""
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 
 from foretell.core.principal import Scope
 from foretell.http.dependencies import CurrentUser, State
@@ -17,6 +17,7 @@ from foretell.predictions.requests import (
     MAX_BODY_BYTES,
     is_arrow,
     reference_in,
+    routing_key_in,
 )
 from foretell.predictions.schemas import (
     AnyPredictBody,
@@ -25,7 +26,7 @@ from foretell.predictions.schemas import (
     PredictBody,
     PredictionsRead,
 )
-from foretell.predictions.service import Predictions
+from foretell.predictions.service import Predictions, Question
 
 routes = router("/api", tags=["predictions"])
 
@@ -47,6 +48,14 @@ Version = Annotated[
     str | None, Query(description="A number, an alias or `latest`.", max_length=4096)
 ]
 
+RoutingKey = Annotated[
+    str | None,
+    Header(
+        alias="X-Routing-Key",
+        description="Calls with the same key get the same version of a split.",
+    ),
+]
+
 
 @routes.post(
     "/models/{model}/predict",
@@ -61,14 +70,10 @@ async def predict(
     user: CurrentUser,
     predictions: PredictionsOf,
     version: Version = None,
+    routing_key: RoutingKey = None,
 ) -> Response:
     """Predict rows with a model; by default its champion, else its latest version."""
-    arrow = is_arrow(_content_type(request))
-    body = await request.body()
-    reference = reference_in(request.scope)
-    return _answer(
-        await predictions.predict(user, model, reference, body, is_arrow=arrow)
-    )
+    return _answer(await predictions.predict(user, model, await _question(request)))
 
 
 @routes.post(
@@ -83,12 +88,10 @@ async def predict_any(
     user: CurrentUser,
     predictions: PredictionsOf,
     version: Version = None,
+    routing_key: RoutingKey = None,
 ) -> Response:
     """Predict with the model that the body names, or the default model."""
-    arrow = is_arrow(_content_type(request))
-    body = await request.body()
-    reference = reference_in(request.scope)
-    return _answer(await predictions.predict_any(user, reference, body, is_arrow=arrow))
+    return _answer(await predictions.predict_any(user, await _question(request)))
 
 
 @routes.post(
@@ -114,9 +117,15 @@ async def start_batch(
     return job
 
 
-def _content_type(request: Request) -> bytes | None:
-    sent = request.headers.get("content-type")
-    return None if sent is None else sent.encode("latin-1")
+async def _question(request: Request) -> Question:
+    headers = dict(request.scope["headers"])
+    arrow = is_arrow(headers.get(b"content-type"))
+    return Question(
+        await request.body(),
+        reference_in(request.scope),
+        routing_key=routing_key_in(headers),
+        is_arrow=arrow,
+    )
 
 
 def _answer(body: bytes) -> Response:

@@ -4,14 +4,34 @@ Both doors of predict (the fast path in front of FastAPI and the FastAPI routes)
 the same two methods with the same arguments, so they cannot answer differently.
 """
 
+from dataclasses import dataclass
+
 from foretell.core.principal import Principal, Scope
 from foretell.models.errors import ModelNotFound, ModelScopeMissing
 from foretell.predictions.decoding import model_named_in
 from foretell.predictions.errors import ModelNotNamed, NoModel
+from foretell.predictions.shadows import Shadows
 from foretell.predictions.snapshot import Serving, Snapshot
 from foretell.predictions.versions import LoadedVersion
 
 _PREDICT = str(Scope.MODELS_PREDICT)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call.
+
+    Attributes:
+        reference: A number, an alias or `latest`; `None`: the split of the model
+            chooses, else the default version answers.
+        routing_key: Calls with the same one get the same version of a split.
+        is_arrow: The body is an Arrow IPC stream, not JSON.
+    """
+
+    body: bytes
+    reference: str | None = None
+    routing_key: str | None = None
+    is_arrow: bool = False
 
 
 class Predictions:
@@ -21,24 +41,20 @@ class Predictions:
         default_model: The setting `DEFAULT_MODEL`.
     """
 
-    def __init__(self, serving: Serving, default_model: str | None) -> None:
+    def __init__(
+        self, serving: Serving, shadows: Shadows, default_model: str | None
+    ) -> None:
         self.serving = serving
+        self.shadows = shadows
         self._default_model = default_model
 
     async def predict(
         self,
         principal: Principal,
         model: str,
-        reference: str | None,
-        body: bytes,
-        *,
-        is_arrow: bool = False,
+        question: Question,
     ) -> bytes:
-        """Answer the rows of `body` with a version of `model`.
-
-        Args:
-            reference: A number, an alias or `latest`; `None`: the default version.
-            is_arrow: The body is an Arrow IPC stream, not JSON.
+        """Answer the rows of a body with a version of `model`.
 
         Raises:
             ModelNotFound, ModelVersionNotFound: Not there for this caller; comes
@@ -46,11 +62,17 @@ class Predictions:
             RowsInvalid: The rows do not fit the signature.
             Unavailable: The version cannot answer now.
         """
-        _, version = await self.find(principal, model, reference)
-        return await version.answer(body, is_arrow=is_arrow)
+        snapshot, version = await self.find(
+            principal, model, question.reference, question.routing_key
+        )
+        return await self.answer(snapshot, version, question)
 
     async def find(
-        self, principal: Principal, model: str, reference: str | None
+        self,
+        principal: Principal,
+        model: str,
+        reference: str | None,
+        routing_key: str | None = None,
     ) -> tuple[Snapshot, LoadedVersion]:
         """A model, and the version of it that answers the caller, open.
 
@@ -59,30 +81,53 @@ class Predictions:
             ModelNotLoaded: It cannot be opened.
         """
         snapshot = await self._admitted(principal, model)
-        return snapshot, await self._version(snapshot, reference)
+        return snapshot, await self._version(snapshot, reference, routing_key)
 
-    async def predict_any(
-        self,
-        principal: Principal,
-        reference: str | None,
-        body: bytes,
-        *,
-        is_arrow: bool = False,
-    ) -> bytes:
+    async def predict_any(self, principal: Principal, question: Question) -> bytes:
         """Answer with the model that the body names, or the default model.
 
         Raises:
             ModelNotNamed: It names none, and there are several.
             NoModel: There is none that the caller may ask.
         """
-        named = None if is_arrow else model_named_in(body)
+        named = None if question.is_arrow else model_named_in(question.body)
         named = named or self._default_model
         if named is not None:
             snapshot = await self._admitted(principal, named)
         else:
             snapshot = await self._only_one(principal)
-        version = await self._version(snapshot, reference)
-        return await version.answer(body, is_any=True, is_arrow=is_arrow)
+        version = await self._version(
+            snapshot, question.reference, question.routing_key
+        )
+        return await self.answer(snapshot, version, question, is_any=True)
+
+    async def answer(
+        self,
+        snapshot: Snapshot,
+        version: LoadedVersion,
+        question: Question,
+        *,
+        is_any: bool = False,
+    ) -> bytes:
+        """The answer of a version that was found; shadows follow it.
+
+        Args:
+            is_any: The body may name the model, and one row is answered at the top
+                level too.
+        """
+        body, is_arrow = question.body, question.is_arrow
+        answer = await version.answer(body, is_any=is_any, is_arrow=is_arrow)
+        traffic = snapshot.model.traffic
+        if traffic is not None and traffic.shadows and question.reference is None:
+            self.shadows.follow(
+                snapshot, answer, body, is_any=is_any, is_arrow=is_arrow
+            )
+        return answer
+
+    async def close(self) -> None:
+        """Let go of shadows, versions and their hosts."""
+        await self.shadows.close()
+        await self.serving.close()
 
     async def visible(self, principal: Principal) -> list[Snapshot]:
         """The models that the caller may ask and that have a version, by name."""
@@ -111,9 +156,9 @@ class Predictions:
         return found[0]
 
     async def _version(
-        self, snapshot: Snapshot, reference: str | None
+        self, snapshot: Snapshot, reference: str | None, routing_key: str | None
     ) -> LoadedVersion:
-        number = snapshot.model.number_of(reference)
+        number = snapshot.model.number_of(reference, routing_key)
         if number is None:
             snapshot, number = await self.serving.newest(snapshot, reference)
         version = snapshot.loaded.get(number)

@@ -180,18 +180,19 @@ class Serving:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _warm_up(self) -> None:
-        """Open the default versions that changed last before anybody asks."""
-        tried: dict[str, int | None] = {}
+        """Open the versions that may be asked of the models that changed last, before
+        anybody asks."""
+        tried: dict[str, frozenset[int]] = {}
         while True:
             newest = sorted(
                 self._snapshots.values(), key=lambda s: s.model.stamp, reverse=True
             )
             for snapshot in newest[:MAX_WARM]:
-                number = snapshot.model.default
-                if number is not None and tried.get(snapshot.model.id) != number:
-                    tried[snapshot.model.id] = number
+                asked = snapshot.model.asked
+                if tried.get(snapshot.model.id, frozenset()) != asked:
+                    tried[snapshot.model.id] = asked
                     with suppress(Unavailable):
-                        await self._open_default(snapshot)
+                        await self._open_asked(snapshot)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def close(self) -> None:
@@ -218,7 +219,7 @@ class Serving:
         for model in changed.models:
             old = kept.get(model.name)
             kept[model.name] = Snapshot(model, old.loaded if old else {})
-        await self._open_defaults(
+        await self._open_all_asked(
             [kept[m.name] for m in changed.models],
             OPEN_SECONDS_OF_ONES_OWN if is_own else OPEN_SECONDS,
         )
@@ -226,31 +227,29 @@ class Serving:
         self._epoch = changed.epoch
         await self._loader.drop(let_go)
 
-    async def _open_defaults(self, fresh: list[Snapshot], seconds: float) -> None:
-        """Open the new default versions of models that are in use, for a while."""
+    async def _open_all_asked(self, fresh: list[Snapshot], seconds: float) -> None:
+        """Open what may be asked now of models that are in use, for a while."""
         tasks = [
-            asyncio.create_task(self._open_default(snapshot))
+            asyncio.create_task(self._open_asked(snapshot))
             for snapshot in fresh
-            if snapshot.loaded and snapshot.model.default not in snapshot.loaded
+            if snapshot.loaded and not snapshot.model.asked <= snapshot.loaded.keys()
         ]
         if tasks:
             self._opening.update(tasks)
             _, late = await asyncio.wait(tasks, timeout=seconds)
             self._opening = set(late)
 
-    async def _open_default(self, snapshot: Snapshot) -> None:
-        number = snapshot.model.default
-        if number is None:
-            return
-        try:
-            await self.version(snapshot, number)
-        except ForetellError as error:
-            log.error(
-                "predictions.version_not_loaded",
-                model=snapshot.model.name,
-                version=number,
-                reason=error.slug,
-            )
+    async def _open_asked(self, snapshot: Snapshot) -> None:
+        for number in sorted(snapshot.model.asked):
+            try:
+                await self.version(snapshot, number)
+            except ForetellError as error:
+                log.error(
+                    "predictions.version_not_loaded",
+                    model=snapshot.model.name,
+                    version=number,
+                    reason=error.slug,
+                )
 
     async def _make_room(self) -> None:
         """Close versions that nobody asked for lately when too many are open."""

@@ -122,7 +122,10 @@ async def _version(
     model = await served.find(args.model)
     if model is None or not model.is_visible_to(principal):
         raise ModelNotFound(args.model)
-    number = model.number_of(None if args.version is None else str(args.version))
+    # One version for all rows, and the same one when the job is tried again.
+    number = model.default
+    if args.version is not None:
+        number = model.number_of(str(args.version))
     version = None if number is None else await served.version(model, number)
     if version is None:
         raise ModelVersionNotFound(args.model, args.version)

@@ -95,24 +95,27 @@ class LoadedVersion:
             Unavailable: The version cannot answer now.
         """
         started = time.perf_counter()
+        answer, rows = await self.score(body, is_any=is_any, is_arrow=is_arrow)
+        metrics = self.metrics
+        metrics.calls.inc()
+        metrics.rows.inc(rows)
+        metrics.seconds.observe(time.perf_counter() - started)
+        return answer
+
+    async def score(self, body: bytes, *, is_any: bool, is_arrow: bool) -> Answered:
+        """The answer to a body and its number of rows, not counted as a call."""
         self.is_used = True
         if self.raw is not None:
             body = await self._with_features(self.raw, body, is_arrow)
         if self.answerer is None or is_arrow or len(body) > HOSTED_BYTES:
-            answer, rows = await self._hosts.answer(
+            return await self._hosts.answer(
                 self.facts,
                 body,
                 names_model=is_any,
                 is_single=is_any,
                 is_arrow=is_arrow,
             )
-        else:
-            answer, rows = await self._answer_here(self.answerer, body, is_any)
-        metrics = self.metrics
-        metrics.calls.inc()
-        metrics.rows.inc(rows)
-        metrics.seconds.observe(time.perf_counter() - started)
-        return answer
+        return await self._answer_here(self.answerer, body, is_any)
 
     async def _with_features(
         self, raw: RawRecords, body: bytes, is_arrow: bool

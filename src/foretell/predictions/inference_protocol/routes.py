@@ -22,6 +22,7 @@ from foretell.predictions.inference_protocol.schemas import (
 )
 from foretell.predictions.inference_protocol.service import InferenceProtocol
 from foretell.predictions.requests import MAX_BODY_BYTES
+from foretell.predictions.routes import RoutingKey
 from foretell.predictions.service import Predictions
 
 routes = router("/v2", tags=["inference protocol"])
@@ -168,10 +169,13 @@ async def infer(
     user: CurrentUser,
     protocol: Protocol,
     json_length: _JSON_LENGTH = None,
+    routing_key: RoutingKey = None,
 ) -> Response:
-    """Predict with a model's champion, else its latest version."""
+    """Predict with a model: the split chooses, else its champion or latest version."""
     body = await request.body()
-    return _answer(await protocol.infer(user, model, None, body, json_length))
+    return _answer(
+        await protocol.infer(user, model, None, body, json_length, routing_key)
+    )
 
 
 @routes.post(

@@ -19,8 +19,8 @@ from foretell.predictions.inference_protocol.layout import (
     outputs_of,
 )
 from foretell.predictions.inference_protocol.messages import Tensor, Wanted, Written
-from foretell.predictions.service import Predictions
-from foretell.predictions.versions import INLINE_BYTES, LoadedVersion
+from foretell.predictions.service import Predictions, Question
+from foretell.predictions.versions import INLINE_BYTES
 
 _SHOWN = 5
 
@@ -75,6 +75,7 @@ class InferenceProtocol:
         reference: str | None,
         body: bytes,
         json_length: str | None,
+        routing_key: str | None = None,
     ) -> Written:
         """The outputs for the tensors of a request.
 
@@ -84,7 +85,10 @@ class InferenceProtocol:
             ModelFailed: The model raised an error on them.
             Unavailable: The version cannot answer now.
         """
-        _, version = await self._predictions.find(principal, model, reference)
+        predictions = self._predictions
+        snapshot, version = await predictions.find(
+            principal, model, reference, routing_key
+        )
         if version.raw is not None:
             raise TensorsInvalid(
                 f"The model {model!r} takes raw records of a feature set, which are no "
@@ -101,7 +105,11 @@ class InferenceProtocol:
             rows, wanted = await asyncio.to_thread(understood)
         else:
             rows, wanted = understood()
-        answer = await _answer(version, rows, signature)
+        try:
+            question = Question(rows, reference, routing_key)
+            answer = await predictions.answer(snapshot, version, question)
+        except RowsInvalid as error:
+            raise TensorsInvalid(_in_tensors(error, signature)) from None
         facts = version.facts
         head = {"model_name": facts.model, "model_version": str(facts.number)}
 
@@ -112,13 +120,6 @@ class InferenceProtocol:
         if len(answer) > INLINE_BYTES:
             return await asyncio.to_thread(written)
         return written()
-
-
-async def _answer(version: LoadedVersion, rows: bytes, signature: Signature) -> bytes:
-    try:
-        return await version.answer(rows)
-    except RowsInvalid as error:
-        raise TensorsInvalid(_in_tensors(error, signature)) from None
 
 
 def _in_tensors(error: RowsInvalid, signature: Signature) -> str:

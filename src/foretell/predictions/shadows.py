@@ -1,0 +1,88 @@
+"""Shadows: versions that score the calls others answer, and whose answers nobody gets.
+
+They run when the answer is on its way, a bounded number of calls at a time. A shadow that
+cannot keep up leaves calls out and says how many; it never makes a caller wait.
+"""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from foretell.errors import ForetellError
+from foretell.predictions.metrics import PredictionMetrics
+from foretell.predictions.snapshot import Serving, Snapshot
+from foretell.predictions.versions import INLINE_BYTES
+
+MAX_WAITING = 64
+
+
+class Shadows:
+    """Scores calls again; a value for one event loop."""
+
+    def __init__(self, serving: Serving, metrics: PredictionMetrics) -> None:
+        self._serving = serving
+        self._metrics = metrics
+        self._scoring: set[asyncio.Task[None]] = set()
+
+    def follow(
+        self,
+        snapshot: Snapshot,
+        answer: bytes,
+        body: bytes,
+        *,
+        is_any: bool,
+        is_arrow: bool,
+    ) -> None:
+        """Let the shadows of a model score a call that was just answered."""
+        traffic = snapshot.model.traffic
+        for number in () if traffic is None else traffic.shadows:
+            if len(self._scoring) >= MAX_WAITING:
+                self._metrics.missed(snapshot.model.name, number, "too many")
+                continue
+            task = asyncio.create_task(
+                self._score(
+                    snapshot, number, answer, body, is_any=is_any, is_arrow=is_arrow
+                )
+            )
+            self._scoring.add(task)
+            task.add_done_callback(self._scoring.discard)
+
+    async def close(self) -> None:
+        """Leave out what was not scored yet."""
+        for task in self._scoring:
+            task.cancel()
+        if self._scoring:
+            await asyncio.wait(self._scoring)
+
+    async def _score(
+        self,
+        snapshot: Snapshot,
+        number: int,
+        answer: bytes,
+        body: bytes,
+        **how: Any,
+    ) -> None:
+        model = snapshot.model.name
+        try:
+            version = await self._serving.version(snapshot, number)
+            found, rows = await version.score(body, **how)
+        except ForetellError as error:
+            self._metrics.missed(model, number, error.slug)
+            return
+        if len(answer) + len(found) > INLINE_BYTES:
+            differences = await asyncio.to_thread(_differences, answer, found)
+        else:
+            differences = _differences(answer, found)
+        self._metrics.compared(model, number, rows, differences)
+
+
+def _differences(answer: bytes, found: bytes) -> int:
+    """Rows with another prediction."""
+    pairs = zip(_predictions(answer), _predictions(found), strict=True)
+    return sum(one["prediction"] != other["prediction"] for one, other in pairs)
+
+
+def _predictions(answer: bytes) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(answer)["predictions"]
+    return found
