@@ -103,7 +103,10 @@ def make_kind(kind: str, client: httpx2.Client, target: Target) -> Kind:
     if kind == "text":
         return Kind(sends(file_of_lines()), LINES - BAD_LINES, BAD_LINES)
     if kind == "workbook":
-        rows = [["id", "name"], *([n, f"name {n}"] for n in range(SHEET_ROWS))]
+        rows: list[list[Any]] = [
+            ["id", "name"],
+            *([n, f"name {n}"] for n in range(SHEET_ROWS)),
+        ]
         return Kind(sends(sheet_of(rows)), SHEET_ROWS, 0)
     asyncio.run(fill(target))
     return Kind(reads(put(client, target)), TABLE_ROWS, 0)

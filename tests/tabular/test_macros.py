@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from foretell.tabular.errors import MacrosRefused
 from .old_workbook_bytes import ods, xls, xlsb
 from .workbook_bytes import sheet_of
 
-ROWS = [["a"], [1]]
+ROWS: list[list[Any]] = [["a"], [1]]
 
 
 def with_part(data: bytes, name: str) -> bytes:
