@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-hostile bench-crud bench-jobs bench-query bench-events chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -47,8 +47,12 @@ serve: setup
 bench-quick: setup
 	$(RUN) python -m benchmarks.quick
 
+# ARGS="--only frozen" for the part with a Redis that hangs; redis-server must be installed.
 bench-responsive: setup
-	$(RUN) python -m benchmarks.responsive
+	$(RUN) python -m benchmarks.responsive $(ARGS)
+
+bench-limits: setup
+	$(RUN) python -m benchmarks.limits $(ARGS)
 
 # The peers live in an environment of their own; redis-server must be installed.
 PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python
@@ -58,7 +62,7 @@ bench-jobs: setup
 bench-events: setup
 	$(RUN) python -m benchmarks.events
 
-# FAULTS=10000 for a night, SEED=… to see one again, STORES=… for some of them.
+# FAULTS=10000 AT_ONCE=3 for a night, SEED=… to see one again, STORES=… EXECUTORS=… for some.
 chaos: setup
 	$(RUN) python -m tests.chaos
 
@@ -73,6 +77,10 @@ bench-crud: setup
 ROWS ?= 1000000
 bench-query: setup
 	$(RUN) python -m benchmarks.query --rows $(ROWS)
+
+# ROWS=10000000 for 1.8 GB, which takes some minutes and 8 GB of disk.
+bench-import: setup
+	$(RUN) python -m benchmarks.import_figures --rows $(ROWS)
 
 # The plain patterns' own libraries, which Foretell does not use.
 benchmarks/plain_patterns/.venv: benchmarks/plain_patterns/requirements.txt $(UV)

@@ -8,6 +8,7 @@ Listeners, server and worker share the machine.
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -45,8 +46,11 @@ async def submit(client: httpx2.AsyncClient, jobs: int) -> None:
         await asyncio.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311
 
 
-async def measure(server: Server, key: str, listeners: int, jobs: int) -> list[float]:
-    """Delays in milliseconds, of each listener for each job."""
+async def measure(
+    server: Server, key: str, listeners: int, jobs: int
+) -> tuple[list[float], float]:
+    """Delays in milliseconds, of each listener for each job; processor seconds of the
+    server meanwhile."""
     heard: list[tuple[float, bytes]] = []
     tasks = [
         asyncio.create_task(listen(server.url, key, heard)) for _ in range(listeners)
@@ -57,13 +61,23 @@ async def measure(server: Server, key: str, listeners: int, jobs: int) -> list[f
         await submit(client, 3)
         await asyncio.sleep(1)
         heard.clear()
+        before = cpu_seconds(server)
         await submit(client, jobs)
         await asyncio.sleep(2)
+        spent = cpu_seconds(server) - before
     for task in tasks:
         task.cancel()
     with suppress(asyncio.CancelledError):
         await asyncio.gather(*tasks)
-    return [delay for moment, data in heard for delay in delays(moment, data)]
+    return [d for moment, data in heard for d in delays(moment, data)], spent
+
+
+def cpu_seconds(server: Server) -> float:
+    """User and system time of the server's own process."""
+    assert server.process is not None
+    stat = Path(f"/proc/{server.process.pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def delays(moment: float, data: bytes) -> list[float]:
@@ -74,7 +88,7 @@ def delays(moment: float, data: bytes) -> list[float]:
     return [(moment - ended) * 1000]
 
 
-def run(listeners: int, jobs: int, **settings: str) -> list[float]:
+def run(listeners: int, jobs: int, **settings: str) -> tuple[list[float], float]:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "data", **settings).start()
         with server.running():
@@ -89,16 +103,17 @@ def main() -> None:
     parser.add_argument("--store", default="sqlite")
     options = parser.parse_args()
     if options.store == "sqlite":
-        found = run(options.listeners, options.jobs)
+        found, spent = run(options.listeners, options.jobs)
     else:
         with throw_away(options.store) as url:
-            found = run(options.listeners, options.jobs, database_url=url)
+            found, spent = run(options.listeners, options.jobs, database_url=url)
     wanted = options.listeners * options.jobs
     p99 = statistics.quantiles(found, n=100)[98]
     print(
         f"{options.store}: {options.listeners} listeners, {len(found)} of {wanted} "
         f"events: p50 {statistics.median(found):.0f} ms, p99 {p99:.0f} ms, "
-        f"max {max(found):.0f} ms"
+        f"max {max(found):.0f} ms; {spent / options.jobs * 1e3:.0f} ms of the server's "
+        f"processor a job; load {os.getloadavg()[0]:.1f}"
     )
 
 

@@ -1,26 +1,53 @@
 """Read one file once, by one method, in this process; print what it took.
 
 `python -m benchmarks.imports METHOD FILE FOLDER` with METHOD one of foretell (any
-file), duckdb and pandas (CSV), read_excel (pandas with openpyxl), calamine (pandas
+file), with_profile and damaged (the same in other ways), duckdb and pandas (CSV), read_excel (pandas with openpyxl), calamine (pandas
 with it) and read_parquet (pandas). Times leave out the start of Python and the
 imports of libraries; the peak is of the whole process.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 
-def foretell(source: Path, folder: Path) -> Callable[[], int]:
-    """Any file to Parquet with every bad row kept aside."""
+def foretell(
+    source: Path,
+    folder: Path,
+    *,
+    profile: bool = False,
+    types: dict[str, str] | None = None,
+) -> Callable[[], int]:
+    """Any file to Parquet with every bad row kept aside; gives the records."""
     from foretell.tabular.importing import import_table
-    from foretell.tabular.messages import ImportRequest
+    from foretell.tabular.messages import ImportOptions, ImportRequest
 
-    request = ImportRequest(source=str(source), output=str(folder))
-    return lambda: import_table(request, lambda progress: None).rows
+    request = ImportRequest(
+        source=str(source),
+        output=str(folder),
+        profile=profile,
+        options=ImportOptions(types=types or {}),
+    )
+
+    def run() -> int:
+        found = import_table(request, lambda progress: None)
+        if found.rows + found.rejects != found.records:
+            raise RuntimeError("rows and rejects are not all records")
+        return found.records
+
+    return run
+
+
+def with_profile(source: Path, folder: Path) -> Callable[[], int]:
+    """The same, and the statistics of every column."""
+    return foretell(source, folder, profile=True)
+
+
+def damaged(source: Path, folder: Path) -> Callable[[], int]:
+    """The same of a table with damaged records; gives rows and rejects."""
+    return foretell(source, folder, types={"age": "integer"})
 
 
 def duckdb(source: Path, folder: Path) -> Callable[[], int]:
@@ -68,6 +95,8 @@ def read_parquet(source: Path, folder: Path) -> Callable[[], int]:
 
 METHODS = {
     "foretell": foretell,
+    "with_profile": with_profile,
+    "damaged": damaged,
     "duckdb": duckdb,
     "pandas": pandas,
     "read_excel": read_excel,
@@ -76,13 +105,19 @@ METHODS = {
 }
 
 
+def peak_mib() -> float:
+    """Most memory this program held; `ru_maxrss` has that of its parent in it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith("VmHWM:")) / 1024
+
+
 def main() -> None:
     method, source, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     run = METHODS[method](source, folder)
     started, cpu = time.perf_counter(), time.process_time()
     rows = run()
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     print(
         json.dumps(
             {

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.databases import throw_away
 
@@ -72,6 +73,12 @@ class Own:
             made = load_plugin(GROUP, executor)(redis)
             self.carrier = Carrier(made, self.database, SystemClock())
         self.bell = self.carrier or Doorbell(socket_folder(folder), "worker")
+        # As a server has them: made once.
+        self.parts: dict[str, Any] = {
+            "registry": tasks,
+            "clock": SystemClock(),
+            "cursors": Cursors(b"k" * 32),
+        }
         self.marks = Marks(folder / "marks")
         self.environment = {
             **os.environ,
@@ -85,13 +92,7 @@ class Own:
     async def send(self, *numbers: int, is_many: bool = False) -> None:
         """Enqueue jobs in one transaction."""
         async with self.database.writing() as session:
-            jobs = JobsService(
-                session,
-                registry=tasks,
-                clock=SystemClock(),
-                cursors=Cursors(b"k" * 32),
-                bell=self.bell,
-            )
+            jobs = JobsService(session, bell=self.bell, **self.parts)
             if is_many:
                 many = [{"number": number} for number in numbers]
                 await jobs.submit_many("bench.mark", many, owner_id=None)

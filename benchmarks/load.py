@@ -6,11 +6,13 @@ window: `count` requests over `connections`, each waiting for its answer.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
@@ -28,7 +30,8 @@ class Load:
 
 def request_bytes(method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
     parts = urlsplit(url)
-    lines = [f"{method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body:
         lines.append(f"Content-Length: {len(body)}")
@@ -37,13 +40,14 @@ def request_bytes(method: str, url: str, headers: dict[str, str], body: bytes) -
 
 async def run(
     url: str,
-    message: bytes,
+    message: bytes | Sequence[bytes],
     *,
     connections: int,
     count: int,
     seconds: float = float("inf"),
 ) -> Load:
-    """Send until `count` requests or `seconds` are over."""
+    """Send until `count` requests or `seconds` are over; several messages in turn."""
+    messages = itertools.cycle([message] if isinstance(message, bytes) else message)
     parts = urlsplit(url)
     took: list[float] = []
     failures = 0
@@ -57,10 +61,9 @@ async def run(
             while left > 0 and time.perf_counter() < until:
                 left -= 1
                 started = time.perf_counter()
-                writer.write(message)
+                writer.write(next(messages))
                 head = await reader.readuntil(b"\r\n\r\n")
-                size = head.lower().partition(b"content-length:")[2]
-                await reader.readexactly(int(size.partition(b"\r\n")[0]))
+                await _skip_body(reader, head.lower())
                 took.append((time.perf_counter() - started) * 1000)
                 failures += not head.startswith(b"HTTP/1.1 200")
         finally:
@@ -77,6 +80,16 @@ async def run(
         p50_ms=statistics.median(ordered),
         p99_ms=ordered[int(len(ordered) * 0.99) - 1],
     )
+
+
+async def _skip_body(reader: asyncio.StreamReader, head: bytes) -> None:
+    size = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
+    if size:
+        await reader.readexactly(int(size))
+        return
+    while left := int(await reader.readline(), 16):  # chunked
+        await reader.readexactly(left + 2)
+    await reader.readline()
 
 
 def main() -> None:

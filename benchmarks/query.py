@@ -1,134 +1,114 @@
 """`make bench-query`: pages, points and scans over HTTP, against peers in one run.
 
-The same generated table lies in a dataset, in PostgreSQL (primary key, index on the
-e-mail) behind FastAPI and asyncpg, and in one Parquet file that bare polars and bare
-DuckDB read in this process, with JSON bytes as the last step. Milliseconds are medians
-of a few calls one after another; requests per second are those of 16 connections.
-`ROWS=` sets the size of the table.
+The same generated table lies in a dataset; in SQLite behind Datasette; in PostgreSQL
+behind FastAPI and asyncpg (both with a primary key and indexes on the e-mail, the token
+and country with price); and in one Parquet file that bare polars and bare DuckDB read in
+this process, with JSON bytes as the last step. Milliseconds are medians of a few calls
+one after another; requests per second are those of 16 connections. Pages behind a
+cursor, points and tokens are random ones, so nothing is answered twice.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import asyncpg
-import duckdb
 import httpx2
 import polars as pl
 
-from benchmarks import load, processes, tables
+from benchmarks import load, processes, query_peers, tables
 
 PYTHON = sys.executable
-TABLE = "foretell_bench_rows"
-DSN = os.environ.get("PEER_DSN", "postgresql://postgres@127.0.0.1:5432/postgres")
 SECONDS = 1.0
-_SHARE = 0.7
+VALUES = 400
+SEED = 11
 
 
-def addresses(base: str, rows: int, cursors: dict[str, str]) -> dict[str, str]:
+def questions(
+    base: str, rows: int, cursors: Sequence[str], ids: Sequence[int], tokens: list[str]
+) -> query_peers.Questions:
     """What Foretell is asked, by name."""
-    middle = int(rows * _SHARE)
-    asked = {
-        "first": ("rows", {"limit": 100}),
-        "deepest": ("rows", {"limit": 100, "after_row": rows - 100}),
-        "keyset": ("rows", {"limit": 100, "cursor": cursors["keyset"]}),
-        "point": ("rows", {"where": f"id = {middle}"}),
-        "email": ("rows", {"where": f"email = 'user{middle}@example.org'"}),
-        "sorted": ("rows", {"limit": 100, "sort": "-price"}),
-        "group": ("aggregate", {"by": "country", "measures": "count,mean(price)"}),
-        "distinct": ("aggregate", {"measures": "distinct(sku)"}),
-        "contains": ("count", {"where": "note LIKE '%a, b%'"}),
-    }
+
+    def ask(route: str, **params: object) -> str:
+        return f"{base}/{route}?{urllib.parse.urlencode(params)}"
+
+    some = "country = 'CH' AND price > 100"
     return {
-        name: f"{base}/{route}?{urllib.parse.urlencode(params)}"
-        for name, (route, params) in asked.items()
+        "first": [ask("rows", limit=100)],
+        "deepest": [ask("rows", limit=100, after_row=rows - 100)],
+        "keyset": [ask("rows", limit=100, cursor=each) for each in cursors],
+        "point": [ask("rows", where=f"id = {each}") for each in ids],
+        "token": [ask("rows", where=f"token = '{each}'") for each in tokens],
+        "sorted": [ask("rows", limit=100, sort="-price")],
+        "filtered": [ask("rows", limit=100, where=some, sort="-price")],
+        # Answers are kept by what was asked, so each is asked a little differently.
+        "group": [
+            ask("aggregate", by="country", measures="count,mean(price)", limit=n)
+            for n in range(100, 100 + VALUES)
+        ],
+        "distinct": [
+            ask("aggregate", measures="distinct(sku)", limit=n)
+            for n in range(100, 100 + VALUES)
+        ],
+        "contains": [
+            ask("count", where="note LIKE '%a, b%'" + " " * n, timeout_s=60)
+            for n in range(VALUES)
+        ],
     }
 
 
-def bare_polars(path: Path, rows: int) -> dict[str, Callable[[], bytes]]:
-    """The same by polars on the file, down to JSON bytes."""
-    middle = int(rows * _SHARE)
-    scan = pl.scan_parquet(path)
-    price, note = pl.col("price"), pl.col("note")
-    plans = {
-        "first": scan.head(100),
-        "deepest": scan.slice(rows - 100, 100),
-        "keyset": scan.filter(pl.col("id") > middle).head(100),
-        "point": scan.filter(pl.col("id") == middle),
-        "email": scan.filter(pl.col("email") == f"user{middle}@example.org"),
-        "sorted": scan.sort("price", descending=True, nulls_last=True).head(100),
-        "group": scan.group_by("country").agg(pl.len(), price.mean()),
-        "distinct": scan.select(pl.col("sku").n_unique()),
-        "contains": scan.filter(note.str.contains("a, b", literal=True)).select(
-            pl.len()
-        ),
-    }
-    return {
-        name: lambda plan=plan: plan.collect(engine="streaming").write_ndjson().encode()
-        for name, plan in plans.items()
-    }
-
-
-def bare_duckdb(path: Path, rows: int) -> dict[str, Callable[[], bytes]]:
-    """The same by DuckDB on the file, down to JSON bytes."""
-    middle = int(rows * _SHARE)
-    queries = {
-        "first": "SELECT * FROM t LIMIT 100",
-        "deepest": f"SELECT * FROM t LIMIT 100 OFFSET {rows - 100}",
-        "keyset": f"SELECT * FROM t WHERE id > {middle} ORDER BY id LIMIT 100",
-        "point": f"SELECT * FROM t WHERE id = {middle}",
-        "email": f"SELECT * FROM t WHERE email = 'user{middle}@example.org'",
-        "sorted": "SELECT * FROM t ORDER BY price DESC NULLS LAST LIMIT 100",
-        "group": "SELECT country, count(*), avg(price) FROM t GROUP BY country",
-        "distinct": "SELECT count(DISTINCT sku) FROM t",
-        "contains": "SELECT count(*) FROM t WHERE note LIKE '%a, b%'",
-    }
-    engine = duckdb.connect(":memory:", config={"threads": 2})
-    engine.execute(f"CREATE VIEW t AS SELECT * FROM read_parquet('{path}')")
-    return {
-        name: lambda sql=sql: engine.sql(sql).pl().write_ndjson().encode()
-        for name, sql in queries.items()
-    }
-
-
-def timed(call: Callable[[], object]) -> float:
-    """The median milliseconds of a call, over a second or seven calls."""
-    call()
+def timed(calls: Sequence[Callable[[], object]]) -> float:
+    """The median milliseconds of a call, over a second and three calls at least."""
+    turns = itertools.cycle(calls)
+    next(turns)()
     took: list[float] = []
     until = time.perf_counter() + SECONDS
-    while len(took) < 7 and (len(took) < 3 or time.perf_counter() < until):
+    while len(took) < 3 or (len(took) < 200 and time.perf_counter() < until):
+        call = next(turns)
         started = time.perf_counter()
         call()
         took.append((time.perf_counter() - started) * 1000)
     return statistics.median(took)
 
 
-def over_http(url: str, headers: dict[str, str]) -> tuple[float, float]:
+def over_http(
+    urls: str | Sequence[str], headers: dict[str, str]
+) -> tuple[float, float]:
     """Median milliseconds at one connection, requests per second at sixteen."""
-    with httpx2.Client(headers=headers, timeout=120) as client:
-        one = timed(lambda: client.get(url).raise_for_status())
-    message = _get(url, headers)
+    urls = [urls] if isinstance(urls, str) else urls
+    with httpx2.Client(headers=headers, timeout=300) as client:
+
+        def get(url: str) -> None:
+            client.get(url).raise_for_status()
+
+        one = timed([lambda url=url: get(url) for url in urls])
+    messages = [_get(url, headers) for url in urls]
+    # Other ones than were just asked for.
+    turned = messages[len(messages) // 2 :] + messages[: len(messages) // 2]
     count = 4 if one > 400 else 100_000
     many = asyncio.run(
-        load.run(url, message, connections=16, count=16 * count, seconds=SECONDS)
+        load.run(urls[0], turned, connections=16, count=16 * count, seconds=SECONDS)
     )
-    assert not many.failures, url
+    assert not many.failures, urls[0]
     return one, many.requests / many.seconds
 
 
 def _get(url: str, headers: dict[str, str]) -> bytes:
     parts = urllib.parse.urlsplit(url)
-    lines = [f"GET {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
+    query = f"?{parts.query}" if parts.query else ""
+    lines = [f"GET {parts.path}{query} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -168,88 +148,124 @@ def start_foretell(stack: ExitStack, folder: Path, path: Path) -> tuple[str, str
     return f"{url}/api/datasets/bench", key
 
 
-async def fill_postgres(path: Path) -> None:
-    """The table in PostgreSQL, indexed and analysed."""
-    connection = await asyncpg.connect(DSN)
-    frame = pl.read_parquet(path)
-    types = {pl.Int64: "bigint", pl.Float64: "double precision", pl.Boolean: "boolean"}
-    types |= {pl.Date: "date", pl.Datetime: "timestamp"}
-    columns = ", ".join(
-        f"{name} {types.get(type(kind), 'text')}" for name, kind in frame.schema.items()
-    )
-    try:
-        await connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
-        await connection.execute(f"CREATE UNLOGGED TABLE {TABLE} ({columns})")
-        for part in frame.iter_slices(100_000):
-            await connection.copy_records_to_table(TABLE, records=part.iter_rows())
-        await connection.execute(f"ALTER TABLE {TABLE} ADD PRIMARY KEY (id)")
-        await connection.execute(f"CREATE INDEX ON {TABLE} (email)")
-        await connection.execute(f"ANALYZE {TABLE}")
-    finally:
-        await connection.close()
-
-
-async def drop_postgres() -> None:
-    connection = await asyncpg.connect(DSN)
-    await connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
-    await connection.close()
-
-
-def start_postgres(stack: ExitStack, path: Path) -> str:
-    """The peer's address; its table goes with the stack."""
-    asyncio.run(fill_postgres(path))
-    stack.callback(lambda: asyncio.run(drop_postgres()))
-    url = f"http://127.0.0.1:{processes.free_port()}"
-    command = [PYTHON, "-m", "uvicorn", "benchmarks.peers.rows_over_postgres:app"]
-    command += ["--port", url.rpartition(":")[2], "--loop", "uvloop", "--no-access-log"]
-    stack.enter_context(
-        processes.served(command, f"{url}/healthz", PEER_DSN=DSN, PEER_TABLE=TABLE)
-    )
-    return url
+def write_table(path: Path, rows: int) -> None:
+    """The table as one file, written and read in pieces."""
+    pieces = path.with_suffix(".pieces")
+    pieces.mkdir()
+    for at in range(0, rows, 100_000):
+        frame = tables.batch(at, min(100_000, rows - at), 1)
+        frame.write_parquet(pieces / f"{at:09d}.parquet")
+    pl.scan_parquet(pieces / "*.parquet").sink_parquet(path, compression="zstd")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--without", nargs="*", default=[], help="postgresql datasette")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         path = folder / "bench.parquet"
-        parts = [
-            tables.batch(at, min(100_000, rows - at), 1)
-            for at in range(0, rows, 100_000)
-        ]
-        pl.concat(parts).write_parquet(path, compression="zstd")
-        del parts
+        write_table(path, asked.rows)
         base, key = start_foretell(stack, folder, path)
-        peer = start_postgres(stack, path)
-        report(base, key, peer, path, rows)
+        peers = start_peers(stack, folder, path, set(asked.without))
+        report(base, key, peers, path, asked.rows)
+        sizes(folder)
 
 
-def report(base: str, key: str, peer: str, path: Path, rows: int) -> None:
+def start_peers(
+    stack: ExitStack, folder: Path, path: Path, without: set[str]
+) -> dict[str, str | None]:
+    found: dict[str, str | None] = {"postgresql": None, "datasette": None}
+    if "datasette" not in without:
+        database = folder / "bench.sqlite"
+        query_peers.fill_sqlite(path, database)
+        found["datasette"] = query_peers.start_datasette(stack, folder, database)
+    if "postgresql" not in without:
+        found["postgresql"] = query_peers.start_postgres(stack, path)
+    return found
+
+
+def report(
+    base: str, key: str, peers: dict[str, str | None], path: Path, rows: int
+) -> None:
     """Measure each question everywhere and print one line for it."""
     headers = {"Authorization": f"Bearer {key}"}
-    middle = int(rows * _SHARE)
-    start = httpx2.get(f"{base}/rows?limit=1&after_row={middle}", headers=headers)
-    ours = addresses(base, rows, {"keyset": start.json()["next"]})
-    values = {"deepest": ("keyset", rows - 101), "keyset": ("keyset", middle)}
-    values |= {
-        "point": ("point", middle),
-        "email": ("email", f"user{middle}@example.org"),
-    }
-    plain, engine = bare_polars(path, rows), bare_duckdb(path, rows)
-    print(f"{rows} rows | Foretell ms, /s | PostgreSQL ms, /s | polars ms | DuckDB ms")
-    for name, url in ours.items():
-        at, value = values.get(name, (name, None))
-        theirs = f"{peer}/{at}" + ("" if value is None else f"?value={value}")
-        one, many = over_http(url, headers)
-        peer_one, peer_many = over_http(theirs, {})
-        bare = [timed(plain[name]), timed(engine[name])]
-        print(
-            f"{name} | {one:.1f}, {many:.0f} | {peer_one:.1f}, {peer_many:.0f} | "
-            f"{bare[0]:.1f} | {bare[1]:.1f}",
-            flush=True,
+    ids = random.Random(SEED).sample(range(rows - 200), VALUES)  # noqa: S311
+    wanted = pl.scan_parquet(path).filter(pl.col("id").is_in(ids)).select("token")
+    tokens = wanted.collect()["token"].to_list()
+    with httpx2.Client(headers=headers, timeout=60) as client:
+        cursors = [
+            client.get(f"{base}/rows?limit=1&after_row={each}").json()["next"]
+            for each in ids
+        ]
+        # The first of these makes the files that answer the others.
+        client.get(f"{base}/rows", params={"where": f"token = '{tokens[0]}'"})
+    ours = questions(base, rows, cursors, ids, tokens)
+    pg, ds = peers["postgresql"], peers["datasette"]
+    theirs = [
+        query_peers.postgres_questions(pg, rows, ids, tokens) if pg else {},
+        query_peers.datasette_questions(ds, rows, ids, tokens) if ds else {},
+    ]
+    plain = query_peers.bare_polars(path, rows, tokens[1])
+    engine = query_peers.bare_duckdb(path, rows, tokens[1])
+    heads = ("Foretell", "PostgreSQL", "Datasette", "polars", "DuckDB")
+    print(f"{rows} rows | " + " | ".join(heads))
+    time.sleep(2)
+    for name, urls in ours.items():
+        cells = [_cell(urls, headers)]
+        cells += [_cell(peer[name], {}) if name in peer else "" for peer in theirs]
+        cells += [f"{timed([bare[name]]):.1f} ms" for bare in (plain, engine)]
+        print(f"{name} | " + " | ".join(cells), flush=True)
+    beside_aggregates(base, headers, ours["keyset"])
+
+
+def _cell(urls: Sequence[str], headers: dict[str, str]) -> str:
+    one, many = over_http(urls, headers)
+    return f"{one:.1f} ms, {many:.0f}/s"
+
+
+def beside_aggregates(base: str, headers: dict[str, str], urls: Sequence[str]) -> None:
+    """Pages alone, and while sixteen callers group by without pause."""
+    messages = [_get(url, headers) for url in urls]
+
+    def pages(seconds: float) -> load.Load:
+        return asyncio.run(
+            load.run(urls[0], messages, connections=1, count=1_000_000, seconds=seconds)
         )
+
+    alone = pages(5)
+    groups = [
+        _get(f"{base}/aggregate?by=sku&measures=count,mean(price)&limit={n}", headers)
+        for n in range(1, 2_000)
+    ]
+    beside = threading.Thread(
+        target=lambda: asyncio.run(
+            load.run(base, groups, connections=16, count=10_000, seconds=8)
+        )
+    )
+    beside.start()
+    time.sleep(1)
+    busy = pages(5)
+    beside.join()
+    print(
+        f"a page, p50 and p99: alone {alone.p50_ms:.1f}, {alone.p99_ms:.1f} ms; beside "
+        f"16 aggregates {busy.p50_ms:.1f}, {busy.p99_ms:.1f} ms"
+    )
+
+
+def sizes(folder: Path) -> None:
+    """What the table takes on disk."""
+    datasets = folder / "data" / "blobs" / "datasets"
+    files = [path for path in datasets.rglob("*") if path.is_file()]
+    ours = sum(path.stat().st_size for path in files)
+    filters = sum(p.stat().st_size for p in files if ".parquet." in p.name)
+    database = folder / "bench.sqlite"
+    theirs = database.stat().st_size if database.exists() else 0
+    print(
+        f"MiB on disk: Foretell {ours >> 20}, of which {filters >> 20} help to find one "
+        f"token; SQLite {theirs >> 20}"
+    )
 
 
 if __name__ == "__main__":

@@ -51,12 +51,16 @@ def train(folder: Path) -> dict[str, Any]:
 
 
 def start_foretell(
-    stack: ExitStack, folder: Path, *, pinned: bool = True
+    stack: ExitStack, folder: Path, *, pinned: bool = True, **settings: str
 ) -> tuple[str, str, int]:
-    """A served model; gives the URL, a key and the pid of the API process."""
+    """A served model; gives the URL, a key and the pid of the API process.
+
+    Args:
+        settings: By their variables, such as `FORETELL_RATE_LIMIT`.
+    """
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = {"FORETELL_DATA_DIR": str(folder / "data")}
+    environment = {"FORETELL_DATA_DIR": str(folder / "data"), **settings}
     command = [PYTHON, "-m", "foretell", "serve", "--port", str(port)]
     process = stack.enter_context(
         processes.served(

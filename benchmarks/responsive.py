@@ -3,7 +3,8 @@
 A 200 MB file is uploaded and imported, 40 connections predict one row after the
 other, 16 people sign in again and again. Meanwhile `/healthz` is asked every 10 ms
 over a connection of its own. Printed: its p50, p99 and worst, in milliseconds, and
-what the others got done.
+what the others got done. Then the same question with a Redis that hangs (frozen.py);
+`--only frozen` asks that alone.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks import quick, tables
+from benchmarks import frozen, quick, tables
 
 MEGABYTES = 200
 PREDICTING, SIGNING_IN = 40, 16
@@ -122,14 +123,22 @@ async def measure(url: str, key: str, row: Any, path: Path, seconds: float) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--only", choices=("work", "frozen"))
     options = parser.parse_args()
+    if options.only != "frozen":
+        beside_work(options.seconds)
+    if options.only != "work":
+        frozen.run(options.seconds / 2)
+
+
+def beside_work(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
         row = quick.train(folder)
         path = folder / "big.csv"
         tables.write_csv(path, int(1_000_000 * MEGABYTES / 193))
         url, key, _ = quick.start_foretell(stack, folder, pinned=False)
-        asyncio.run(measure(url, key, row, path, options.seconds))
+        asyncio.run(measure(url, key, row, path, seconds))
 
 
 if __name__ == "__main__":

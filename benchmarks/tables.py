@@ -75,3 +75,46 @@ def write_xlsx(path: Path, rows: int, seed: int = 1) -> None:
 def write_parquet(path: Path, rows: int, seed: int = 1) -> None:
     """Write `rows` generated rows as Parquet."""
     batch(0, rows, seed).write_parquet(path, compression="zstd")
+
+
+_FAULTS = (
+    lambda line: line.rstrip(b"\n") + b",more\n",
+    lambda line: line.partition(b",")[2],
+    lambda line: line.replace(b",", b',"odd" x,', 1),
+    lambda line: line.replace(b",", b',"open,', 1),
+    lambda line: line.replace(b",", b"\xff,", 1),
+    lambda line: b"1,2020-01-01T00:00:00.000000,2020-01-01,old,1.5,,true,CH,new,SKU-1,"
+    b"e,Oslo,fine,000001,0\n",
+)
+
+
+def write_damaged(source: Path, target: Path, every: int = 500) -> None:
+    """Copy a table of `write_csv`, one record in `every` with a fault.
+
+    In turn: a cell more, a cell less, a stray quote, an open quote, a byte that is not
+    UTF-8, a text in a column of numbers (`age`).
+    """
+    number = 0
+    with source.open("rb") as whole, target.open("wb") as file:
+        for number, line in enumerate(whole):
+            # Records of two lines are left as they are.
+            is_due = number % every == every - 1 and line.count(b'"') % 2 == 0
+            fault = _FAULTS[number // every % len(_FAULTS)]
+            file.write(fault(line) if is_due and b"second line" not in line else line)
+
+
+ENCODED = {
+    "latin-1": "name,city\nJosé,Málaga\nRenée,Besançon\n",
+    "cp1252": "name,city\n“Zoë”,Köln – Süd\nFrançois,Orléans €\n",
+    "utf-16": "name,city\nŁukasz,Łódź\nİnci,İzmir\n",
+    "utf-16-le": "name,city\nŁukasz,Łódź\nİnci,İzmir\n",
+    "utf-8-sig": "name,city\nŁukasz,Łódź\n東京,日本\n",
+    "utf-8": "name,city\nŁukasz,Łódź\n😀,日本\n",
+    "gbk": "姓名,城市\n张伟的朋友,北京市海淀区\n王芳和李娜,上海市浦东新区\n",
+    "shift_jis": "名前,都市\n山田太郎さん,東京都千代田区\nスズキ一郎,おおさか\n",
+    "cp1251": "имя,город\nИван Петрович,Москва и область\nАнна Сергеевна,Казань\n",
+    "euc_kr": "이름,도시\n김철수입니다,서울특별시\n이영희입니다,부산광역시\n",
+    "big5": "姓名,城市\n張三豐的朋友,臺北市信義區\n李小龍先生,高雄市左營區\n",
+    "koi8-r": "имя,город\nИван Петрович,Москва и область\nАнна Сергеевна,Казань\n",
+}
+"""Twelve small tables by their encoding."""

@@ -1,77 +1,20 @@
-"""Brokers for tests: Redis servers of their own, which may be frozen and killed, and
-the machine's RabbitMQ."""
+"""Brokers for tests: Redis servers of their own (`tests.servers`) and the machine's
+RabbitMQ, and `foretell worker` behind them."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import TracebackType
+from contextlib import contextmanager
 
 import pytest
 
 from tests.served import COMMAND, Server
+from tests.servers import RedisServer
 
 RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
-_START_SECONDS = 20.0
-
-
-class RedisServer:
-    """A Redis without persistence on a free port; starting it again is allowed."""
-
-    def __init__(self) -> None:
-        self.port = _free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "RedisServer":
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.kill()
-
-    def start(self) -> None:
-        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        command = ["redis-server", "--port", str(self.port), *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
-        until = time.monotonic() + _START_SECONDS
-        while True:
-            with suppress(OSError), _connection(self.port) as connection:
-                connection.sendall(b"PING\r\n")
-                if connection.recv(16).startswith(b"+PONG"):
-                    return
-            assert time.monotonic() < until, "redis-server does not answer"
-            time.sleep(0.02)
-
-    def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def holds_keys(self) -> bool:
-        """Whether something is stored in it."""
-        with _connection(self.port) as connection:
-            connection.sendall(b"DBSIZE\r\n")
-            return int(connection.recv(32).strip(b":\r\n")) > 0
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+__all__ = ["RABBITMQ", "RedisServer", "rabbitmq", "running_worker", "until"]
 
 
 @contextmanager
@@ -111,14 +54,3 @@ def rabbitmq() -> Iterator[str]:
             raise
         pytest.skip(f"no RabbitMQ on loopback: {error}")
     yield RABBITMQ
-
-
-def _connection(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=1)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

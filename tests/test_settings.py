@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from foretell.settings import SettingsError, load_settings, mask_url
+from foretell.settings import SettingsError, load_settings, mask_url, parse_rate
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,6 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("RATE_LIMIT", "100/second"),
         ("LEGACY_JWT_SECRET", "k" * 32),
     ],
 )
@@ -43,9 +42,41 @@ def test_what_is_not_built_is_refused_and_not_ignored(monkeypatch, name, value):
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("100/second", (100, 1)),
+        (" 5 / Minute", (5, 60)),
+        ("1/hour", (1, 3_600)),
+        ("2000000/day", (2_000_000, 86_400)),
+    ],
+)
+def test_a_rate_is_a_number_and_a_unit(monkeypatch, text, rate):
+    monkeypatch.setenv("FORETELL_RATE_LIMIT", text)
+    found = load_settings().rate_limit
+    assert found is not None
+    assert parse_rate(found) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "100", "0/second", "-1/second", "1.5/second", "5/week", "100001/second"],
+)
+def test_what_is_no_rate_is_refused(monkeypatch, text):
+    monkeypatch.setenv("FORETELL_RATE_LIMIT", text)
+    with pytest.raises(SettingsError, match=r"^FORETELL_RATE_LIMIT: "):
+        load_settings()
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one(monkeypatch):
     monkeypatch.setenv("FORETELL_DATABSE_URL", "x")
     with pytest.raises(SettingsError, match="Did you mean FORETELL_DATABASE_URL"):
+        load_settings()
+
+
+def test_an_unknown_name_like_no_other_is_refused_too(monkeypatch):
+    monkeypatch.setenv("FORETELL_QQQQ", "x")
+    with pytest.raises(SettingsError, match=r"^FORETELL_QQQQ: no such setting\.$"):
         load_settings()
 
 

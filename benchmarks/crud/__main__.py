@@ -97,10 +97,9 @@ def medians(samples: list[Figures]) -> Figures:
 
 
 def choose(options: argparse.Namespace, own: Sequence[Contender]) -> list[Contender]:
-    """Who takes part. Beside PostgreSQL there is no fast path and no limit."""
-    everyone = [LIMIT, *PEERS, *own]
-    if options.database != "postgresql":
-        everyone = [HAND_ORM, own[-1]]
+    """Who takes part. The limit and most peers know PostgreSQL alone."""
+    peers = [LIMIT, *PEERS] if options.database == "postgresql" else [HAND_ORM]
+    everyone = [*peers, *own]
     return [c for c in everyone if not options.only or c.name in options.only]
 
 

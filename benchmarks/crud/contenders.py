@@ -28,6 +28,8 @@ class Contender:
         token: Sent as Bearer with each request.
         validates: Whether a bad body is refused.
         table: Where its customers are.
+        may_fail: Whether requests that it fails under load are counted, as they are of
+            peers, or end the run.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Contender:
     token: str = ""
     validates: bool = True
     table: str = "customers"
+    may_fail: bool = True
     environment: dict[str, str] = field(default_factory=dict)
 
     def environment_on(self, database_url: str) -> dict[str, str]:

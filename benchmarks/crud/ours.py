@@ -23,6 +23,7 @@ class Foretell(Contender):
         is_fast: Whether the fast path may answer.
     """
 
+    may_fail: bool = False
     is_fast: bool = True
     data_dir: str = ""
 
@@ -72,14 +73,17 @@ def foretell(
 
 
 def contenders_on(database_url: str, data_dir: str) -> list[Contender]:
-    """Foretell with its fast path and without, and a key for both."""
+    """Foretell as it is, with the user's own code in each write, and by its routes
+    alone; and a key for all."""
     create = ("user", "create", "bench@example.org")
     foretell(database_url, *create, data_dir=data_dir, text=PASSWORD)
     token = _key(database_url, data_dir)
-    ways = {"Foretell": True, "Foretell, portable": False}
     return [
-        _contender(name, data_dir, token, is_fast=is_fast)
-        for name, is_fast in ways.items()
+        _contender("Foretell", data_dir, token),
+        _contender(
+            "Foretell, hooks", data_dir, token, environment={"BENCH_HOOKS": "1"}
+        ),
+        _contender("Foretell, routes", data_dir, token, is_fast=False),
     ]
 
 

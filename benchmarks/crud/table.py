@@ -15,6 +15,8 @@ def show(figures: Medians, trips: dict[str, Figures]) -> None:
         ("Requests/s, 64 connections", "per_second", 64, 0),
         ("Server CPU µs per request, 16 connections", "cpu_us", 16, 0),
         ("PostgreSQL CPU µs per request, 16 connections", "database_us", 16, 0),
+        ("Requests that failed, %, 16 connections", "failed_percent", 16, 1),
+        ("Requests that failed, %, 64 connections", "failed_percent", 64, 1),
         ("p50 ms, 16 connections", "p50_ms", 16, 1),
         ("p99 ms, 16 connections", "p99_ms", 16, 1),
         ("p50 ms, 64 connections", "p50_ms", 64, 1),
@@ -42,7 +44,8 @@ def show(figures: Medians, trips: dict[str, Figures]) -> None:
 def _print(
     title: str, routes: list[str], rows: dict[str, list[float | None]], digits: int
 ) -> None:
-    if not any(value is not None for row in rows.values() for value in row):
+    known = [v for row in rows.values() for v in row if v is not None]
+    if not known or ("failed" in title and not any(known)):
         return
     print(f"\n{title}\n{'':24}" + "".join(f"{route:>10}" for route in routes))
     for name, row in rows.items():

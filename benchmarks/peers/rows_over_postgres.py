@@ -22,12 +22,15 @@ QUERIES = {
     "first": f"SELECT * FROM {TABLE} ORDER BY id LIMIT 100",
     "keyset": f"SELECT * FROM {TABLE} WHERE id > $1 ORDER BY id LIMIT 100",
     "point": f"SELECT * FROM {TABLE} WHERE id = $1",
-    "email": f"SELECT * FROM {TABLE} WHERE email = $1",
+    "token": f"SELECT * FROM {TABLE} WHERE token = $1",
     "sorted": f"SELECT * FROM {TABLE} ORDER BY price DESC LIMIT 100",
+    "filtered": f"SELECT * FROM {TABLE} WHERE country = 'CH' AND price > 100 "
+    "ORDER BY price DESC LIMIT 100",
     "group": f"SELECT country, count(*), avg(price) FROM {TABLE} GROUP BY country",
     "distinct": f"SELECT count(DISTINCT sku) FROM {TABLE}",
     "contains": f"SELECT count(*) FROM {TABLE} WHERE note LIKE '%a, b%'",
 }
+TEXTS = frozenset({"token"})
 
 
 @app.get("/healthz")
@@ -38,7 +41,7 @@ async def healthz() -> Response:
 @app.get("/{name}")
 async def answer(name: str, request: Request) -> Response:
     value = request.query_params.get("value")
-    arguments = [] if value is None else [value if name == "email" else int(value)]
+    arguments = [] if value is None else [value if name in TEXTS else int(value)]
     found = await app.state.pool.fetch(QUERIES[name], *arguments)
     return Response(
         orjson.dumps([dict(row) for row in found]), media_type="application/json"

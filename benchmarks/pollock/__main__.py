@@ -2,7 +2,8 @@
 
 `python -m benchmarks.pollock FOLDER`, where FOLDER holds `polluted_files/csv`,
 `polluted_files/clean` and `pollock_weights.json` of the published benchmark
-(github.com/HPI-Information-Systems/Pollock), which are not part of this repository.
+(github.com/HPI-Information-Systems/Pollock), which are not part of this repository;
+`--data survey_sample` reads the real files that it comes with.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from typing import Any
 
 from foretell.auth import routes as auth_routes
 from foretell.auth.identity import Identity
+from foretell.auth.keyring import derived_key
 from foretell.auth.oauth import render_oauth_problem
 from foretell.composition import (
     WORKER,
@@ -30,6 +31,9 @@ from foretell.datasets import figures_routes as datasets_figures_routes
 from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.datasets.figures import Figures
+from foretell.datasets.heavy import HeavyReaders
+from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
 from foretell.extension.definition import Extension
 from foretell.extension.discovery import chosen, passed_on
@@ -41,11 +45,12 @@ from foretell.http.access_log import AccessLog
 from foretell.http.edge import Edge
 from foretell.http.metrics import Metrics
 from foretell.http.problems import Renderers, install_handlers
+from foretell.http.sharing import Sharing, share
 from foretell.http.state import AppState
 from foretell.jobs import routes as jobs_routes
 from foretell.jobs import schedule_routes
 from foretell.jobs.broker_health import BrokerHealth
-from foretell.jobs.choosing import close_bells, find_carrier
+from foretell.jobs.choosing import bell_of, close_bells, find_carrier
 from foretell.jobs.composing import chores, jobs_service, retention, scheduler
 from foretell.jobs.health import queue_health
 from foretell.jobs.mailing import MailByJob
@@ -55,6 +60,8 @@ from foretell.models import routes as models_routes
 from foretell.predictions import routes as predictions_routes
 from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
+from foretell.predictions.inference_protocol import routes as inference_routes
+from foretell.predictions.inference_protocol.problems import render_inference_error
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
 from foretell.recipes import routes as recipes_routes
@@ -65,6 +72,7 @@ from foretell.settings import Settings, load_settings
 
 log = get_logger("foretell.app")
 HOUSEKEEPING_SECONDS = 3600
+WITHDRAWN = "withdrawn"
 DESCRIPTION = """
 Tables and trained models as an HTTP API. Every refusal is a problem document
 (RFC 9457) whose `request_id` finds the reason in the server's log.
@@ -86,6 +94,7 @@ ROUTERS = (
     datasets_query_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
+    inference_routes.routes,
 )
 
 
@@ -133,9 +142,11 @@ def create_app(
         metrics=state.port(Metrics),
         access_log=state.port(AccessLog),
     )
+    share(app, state)
     app.add_fast_path(PredictFastPath(state.authenticator, predictions))
     install_handlers(app)
     app.state.renderers.register("/token", render_oauth_problem)
+    app.state.renderers.register("/v2", render_inference_error)
     for area in ROUTERS:
         app.include_router(area)
     mount(app, state.port(Extensions), state.permissions)
@@ -169,6 +180,7 @@ def build_state(
     )
     provide_ports(state, extensions)
     state.provide(identity)
+    _provide_shared(state, derived_key(secret, b"cache"))
     metrics = Metrics()
     state.provide(metrics)
     state.provide(AccessLog(settings.log_format))
@@ -177,6 +189,14 @@ def build_state(
     state.waiter = state.port(Watcher)
     state.checks.update(_checks(state))
     return state
+
+
+def _provide_shared(state: AppState, cache_key: bytes) -> None:
+    sharing, identity = Sharing(state.settings, cache_key), state.port(Identity)
+    state.provide(sharing)
+    state.provide(Figures(state.port(DatasetReader), sharing.cache))
+    sharing.signals.on(WITHDRAWN, identity.authenticator.forget)
+    identity.announce_withdrawal = lambda: sharing.signals.send(WITHDRAWN)
 
 
 def _checks(state: AppState) -> dict[str, Callable[[], Any]]:
@@ -234,9 +254,11 @@ def _lifespan(
             identity = state.port(Identity)
             await identity.start()
             stack.push_async_callback(identity.close)
+            await stack.enter_async_context(state.port(Sharing).running())
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
+            stack.push_async_callback(state.port(HeavyReaders).close)
             serving = state.port(Predictions).serving
             stack.push_async_callback(serving.close)
             await stack.enter_async_context(_running(serving.run))
@@ -264,6 +286,7 @@ def _supervisor(state: AppState) -> Supervisor:
             **passed_on(state.port(Extensions)),
         },
         chores=chores(state, state.port(Identity).principal_of),
+        bell=bell_of(state),
     )
 
 

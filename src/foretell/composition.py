@@ -26,12 +26,15 @@ from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
+from foretell.datasets import heavy as datasets_heavy
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import outside_tasks as datasets_outside_tasks
 from foretell.datasets import querying as datasets_querying
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
+from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.importing import DatasetImporter
+from foretell.datasets.key_filters import KeyFilters
 from foretell.datasets.querying import SqlReaders
 from foretell.datasets.reading import DatasetReader
 from foretell.extension.active import Extensions
@@ -108,7 +111,6 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     preload = [
         *datasets_importing.PRELOAD,
         "foretell.tabular.spool",
-        *datasets_querying.PRELOAD,
         *models_importing.PRELOAD,
         *predictions_host.PRELOAD,
         *predictions_batching.PRELOAD,
@@ -141,16 +143,35 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             int(settings.worker_memory),
         )
     )
+    # Of its own: what models need takes seconds to import, and who asks for a group by
+    # for the first time waits for it.
+    readers = Sandbox(
+        preload=[
+            *datasets_heavy.PRELOAD,
+            *datasets_querying.PRELOAD,
+            *(own.place.partition(":")[0] for own in extensions.functions().values()),
+        ],
+        require=settings.sandbox == "require",
+    )
+    heavy = HeavyReaders(
+        readers,
+        lambda: parts.blobs.folder("datasets"),
+        memory_bytes=int(settings.reader_memory),
+        timeout_seconds=settings.reader_timeout,
+    )
+    parts.provide(heavy)
     parts.provide(
         DatasetReader(
             parts.blobs,
             lambda: load_plugin("foretell.table_engines", "polars")(),
             extensions.functions(),
+            heavy,
+            KeyFilters(parts.blobs, parts.port(Scratch), heavy),
         )
     )
     _provide_shaping(parts, extensions)
     provide_connections(parts, extensions.connectors())
-    parts.provide(SqlReaders(sandbox, parts.blobs))
+    parts.provide(SqlReaders(readers, parts.blobs))
     provide_models(parts, parts.port(Scratch))
     provide_batches(parts, parts.port(Scratch))
 
@@ -221,6 +242,7 @@ def worker_composition() -> Composition:
         try:
             yield parts
         finally:
+            await parts.port(HeavyReaders).close()
             await parts.port(Sandbox).close()
             close_bells(parts)
 

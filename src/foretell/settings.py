@@ -38,7 +38,12 @@ CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
 # Named in the documents and not built yet. Each is refused at start, because a limit
 # or a verifier that is silently absent is worse than none.
-NOT_BUILT = frozenset({"rate_limit", "legacy_jwt_secret"})
+NOT_BUILT = frozenset({"legacy_jwt_secret"})
+
+# Seconds of the units that RATE_LIMIT may name.
+RATE_UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+# Requests a second, beyond which counting each of them says nothing.
+MAX_RATE = 100_000
 
 # Executors that come with Foretell and need a broker.
 BROKERED = frozenset({"celery", "rq", "dramatiq"})
@@ -109,9 +114,9 @@ class Settings(BaseSettings):
     )
     fast_path: bool = Field(
         True,
-        description="Answer usual requests for resources on PostgreSQL straight from "
-        "the driver; off behind a pooler of transactions that knows no prepared "
-        "statements.",
+        description="Answer usual requests for resources in front of FastAPI, on "
+        "PostgreSQL straight from the driver; off behind a pooler of transactions "
+        "that knows no prepared statements.",
     )
     slow_query_ms: int = Field(
         500, ge=0, description="Log statements that take longer; 0 logs none."
@@ -127,7 +132,16 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         None, description="Broker of the executor; REDIS_URL when not set."
     )
-    redis_url: SecretStr | None = Field(None, description="Optional cache and limits.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Optional: what API processes share beside the database. Limits, "
+        "withdrawals, figures of datasets.",
+    )
+    cache_bytes: ByteSize = Field(
+        ByteSize(64 * 1024**2),
+        description="Memory of one API process for computed figures of datasets; 0 "
+        "computes each anew.",
+    )
     secret_key: SecretStr | None = Field(
         None, description="At least 32 bytes; made and kept in DATA_DIR when not set."
     )
@@ -183,6 +197,13 @@ class Settings(BaseSettings):
     worker_memory: ByteSize = Field(
         ByteSize(2 * 1024**3), description="Most memory of one import or model child."
     )
+    reader_memory: ByteSize = Field(
+        ByteSize(1024**3),
+        description="Most memory of one question that looks at every row.",
+    )
+    reader_timeout: float = Field(
+        120.0, gt=0, le=3600, description="Longest run, in seconds, of such a question."
+    )
     worker_concurrency: int = Field(
         1, ge=1, le=64, description="Worker processes that `serve` starts."
     )
@@ -193,7 +214,9 @@ class Settings(BaseSettings):
         description="Days for which jobs that ended are kept; 0 keeps them for ever.",
     )
     rate_limit: str | None = Field(
-        None, description="Requests per caller, such as 100/second."
+        None,
+        description="Requests of one caller, such as 100/second; per minute, hour and "
+        "day too.",
     )
     sandbox: Literal["best", "require"] = Field(
         "best", description="require refuses to start without every sandbox part."
@@ -249,6 +272,13 @@ class Settings(BaseSettings):
     def _no_wildcard(cls, value: list[str]) -> list[str]:
         if "*" in value:
             raise ValueError("name the origins; * would let any site call with cookies")
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_rate(value)
         return value
 
     @model_validator(mode="after")
@@ -335,6 +365,22 @@ class Settings(BaseSettings):
         }
 
 
+def parse_rate(text: str) -> tuple[int, int]:
+    """`100/second` as a number of requests and a number of seconds.
+
+    Raises:
+        ValueError: It is no such text, or a rate that nobody could count.
+    """
+    count, _, unit = (part.strip() for part in text.lower().partition("/"))
+    seconds = RATE_UNITS.get(unit)
+    if seconds is None or not re.fullmatch(r"[1-9]\d{0,9}", count):
+        units = ", ".join(f"/{unit}" for unit in RATE_UNITS)
+        raise ValueError(f"takes a number and one of {units}, such as 100/second")
+    if int(count) > MAX_RATE * seconds:
+        raise ValueError(f"at most {MAX_RATE:,} a second are counted")
+    return int(count), seconds
+
+
 def normalise_database_url(url: str) -> str:
     """Write the async driver out: `postgres://…` becomes `postgresql+asyncpg://…`."""
     scheme, separator, rest = url.partition("://")
@@ -395,8 +441,8 @@ def _unknown_names() -> list[str]:
 
 def _unknown_line(shown: str, short: str, known: set[str], prefix: str) -> str:
     near = difflib.get_close_matches(short, known, n=1, cutoff=0.6)
-    name = near[0] if prefix else near[0].lower() if near else ""
-    hint = f" Did you mean {prefix}{name}?" if near else ""
+    names = [name if prefix else name.lower() for name in near]
+    hint = f" Did you mean {prefix}{names[0]}?" if names else ""
     return f"{shown}: no such setting.{hint}"
 
 

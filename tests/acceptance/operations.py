@@ -119,6 +119,8 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         "post /api/query": {"sql": f'SELECT * FROM "{dataset}"'},  # noqa: S608
         "post /api/predict": {"model": model, "rows": [ROW]},
     }
+    if operation.path.endswith("/infer"):
+        return {"json": {"inputs": []}}
     if operation.name in bodies:
         return {"json": bodies[operation.name]}
     if operation.takes_files:

@@ -188,6 +188,8 @@ def fault_of(answer: Answer, pointer: str | None = None) -> str:
     said = f"{answer.status_code} {answer.text[:300]}"
     if not 400 <= answer.status_code < 500:
         return said
+    if answer.url.path.startswith("/v2"):  # the protocol has its own shape
+        return "" if answer.json().keys() == {"error"} else said
     if answer.headers["content-type"] != "application/problem+json":
         return said
     document = answer.json()
@@ -203,7 +205,8 @@ def fault_of(answer: Answer, pointer: str | None = None) -> str:
 
 
 def with_json(every: list[Operation]) -> list[Operation]:
-    found = [o for o in every if o.takes_json]
+    # What /v2 says of tensors is tested in tests/predictions.
+    found = [o for o in every if o.takes_json and not o.path.startswith("/v2")]
     assert {o.name for o in found} == set(GOOD)
     return found
 

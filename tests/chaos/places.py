@@ -1,143 +1,136 @@
-"""Where chaos happens: stores, executors and the processes of a site."""
+"""Where chaos happens: stores, executors, and the servers behind them, all of its own."""
 
-import asyncio
-import contextlib
-import os
-import signal
+import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.databases import throw_away
 from tests.jobs.conftest import Site
+from tests.servers import (
+    DatabaseServer,
+    MariadbServer,
+    OwnServer,
+    PostgresqlServer,
+    RabbitmqServer,
+    RedisServer,
+)
 
-LEASE_SECONDS = 1.5
 DISK_MIB = 48
+_CELERY = "foretell.plugins.executors.celery:CeleryExecutor"
 
 
 @dataclass(frozen=True)
 class Executor:
-    """How jobs get to workers.
+    """How jobs get to workers: the dotted name of what carries ids, and its broker."""
+
+    place: str = ""
+    broker: type[OwnServer] | None = None
+
+
+EXECUTORS = {
+    "embedded": Executor(),
+    "celery": Executor(_CELERY, RedisServer),
+    "celery-rabbitmq": Executor(_CELERY, RabbitmqServer),
+    "rq": Executor("foretell.plugins.executors.rq:RqExecutor", RedisServer),
+    "dramatiq": Executor(
+        "foretell.plugins.executors.dramatiq:DramatiqExecutor", RedisServer
+    ),
+}
+STORES = ("sqlite", "postgresql", "mysql")
+_DATABASES: dict[str, type[DatabaseServer]] = {
+    "postgresql": PostgresqlServer,
+    "mysql": MariadbServer,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A site and the servers that only it uses.
 
     Attributes:
-        command: Starts a server with its workers; killed and started again.
-        environment: What it needs beside the variables of `Site`.
-        broker: Command of a broker of its own, for executors that have one; then
-            the fault `broker` kills it and starts it again.
+        database: `None` for SQLite, and where the server's programs are missing: then
+            it is a database of a server that may not be killed.
+        has_small_disk: Whether its folder is a disk that a fault may fill.
     """
 
-    command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
-    broker: tuple[str, ...] | None = None
-
-
-EXECUTORS = {"embedded": Executor((sys.executable, "-m", "tests.jobs.serve"))}
-STORES = ("sqlite", "postgresql", "mysql")
+    site: Site
+    database: DatabaseServer | None
+    broker: OwnServer | None
+    has_small_disk: bool
 
 
 @contextmanager
-def site_of(store: str, *, is_small: bool) -> Iterator[Site]:
-    """An empty database and a folder, on a small disk of its own if wanted."""
-    with tempfile.TemporaryDirectory() as name, _disk(Path(name), is_small) as folder:
+def place_of(store: str, executor: str, *, has_small_disk: bool) -> Iterator[Place]:
+    """An empty database, a broker and a folder, on a small disk of its own if wanted."""
+    carrier = EXECUTORS[executor]
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(has_small_disk))
+        database = None
         if store == "sqlite":
-            yield _with_tables(
-                Site(f"sqlite+aiosqlite:///{folder / 'jobs.db'}", folder)
-            )
-            return
-        with throw_away(store) as url:
-            yield _with_tables(Site(url, folder))
+            url = f"sqlite+aiosqlite:///{folder / 'jobs.db'}"
+        elif _DATABASES[store].is_installed():
+            database = stack.enter_context(_DATABASES[store]())
+            url = database.url
+        else:
+            url = stack.enter_context(throw_away(store))
+        broker = None
+        if carrier.broker is not None:
+            broker = stack.enter_context(carrier.broker())
+        site = Site(url, folder, carrier.place, broker.url if broker else "")
+        site.make_tables()
+        yield Place(site, database, broker, has_small_disk)
 
 
-def _with_tables(site: Site) -> Site:
-    site.make_tables()
-    return site
+def left_out() -> list[str]:
+    """What this machine cannot break, in words."""
+    found = [
+        f"{store}: a shared server, which may not be killed or frozen"
+        for store, server in _DATABASES.items()
+        if not server.is_installed()
+    ]
+    if not may_mount():
+        found.append("disk full: a small disk may not be mounted here")
+    return found
+
+
+def is_installed(executor: str) -> bool:
+    """Whether its broker is on this machine."""
+    program = {
+        RedisServer: "redis-server",
+        RabbitmqServer: "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    }
+    broker = EXECUTORS[executor].broker
+    return broker is None or shutil.which(program[broker]) is not None
 
 
 @contextmanager
-def _disk(folder: Path, is_small: bool) -> Iterator[Path]:
-    if not is_small:
-        yield folder
-        return
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "chaos", str(folder)]
-    subprocess.run(mount, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def _folder(is_small_disk: bool) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        if not is_small_disk:
+            yield Path(name)
+            return
+        _mount(name, DISK_MIB)
+        try:
+            yield Path(name)
+        finally:
+            subprocess.run(["umount", "--lazy", name], check=True)
 
 
 def may_mount() -> bool:
     """Whether this process may make a small disk."""
     with tempfile.TemporaryDirectory() as name:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "chaos", name]
-        done = subprocess.run(mount, capture_output=True, check=False)
-        if done.returncode == 0:
-            subprocess.run(["umount", name], check=True)
-        return done.returncode == 0
+        try:
+            _mount(name, 1)
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        subprocess.run(["umount", name], check=True)
+        return True
 
 
-class Processes:
-    """Server, submitter and broker of a site; each comes back when it was killed."""
-
-    def __init__(self, site: Site, executor: Executor, seed: int) -> None:
-        self._environment = {
-            **site.environment,
-            **executor.environment,
-            "JOBS_TEST_LEASE": str(LEASE_SECONDS),
-            "JOBS_TEST_PROCESSES": "2",
-            "CHAOS_SEED": str(seed),
-        }
-        self._commands: dict[str, tuple[str, ...]] = {
-            "server": executor.command,
-            "submitter": (sys.executable, "-m", "tests.chaos.workload"),
-        }
-        if executor.broker is not None:
-            self._commands["broker"] = executor.broker
-        self._log = (site.data_dir.parent / f"{site.data_dir.name}.log").open("ab")
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    @property
-    def log_path(self) -> Path:
-        return Path(self._log.name)
-
-    def start(self, name: str) -> None:
-        self._running[name] = subprocess.Popen(
-            self._commands[name],
-            env=self._environment,
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def kill(self, name: str) -> None:
-        """End one at once; its children see it or are seen by the next."""
-        process = self._running.pop(name)
-        process.kill()
-        process.wait()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._commands)
-
-    def close(self) -> None:
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._log.close()
-        self.log_path.unlink()
-
-
-async def stop_for_a_while(pid: int, seconds: float) -> None:
-    """SIGSTOP a process and let it go on later, if it is still there."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
+def _mount(folder: str, mebibytes: int) -> None:
+    kind = ["-t", "tmpfs", "-o", f"size={mebibytes}m", "chaos"]
+    subprocess.run(["mount", *kind, folder], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""One run: faults while jobs come in, then drain, then count."""
+"""One run: faults while jobs come in, then drain, then count, then reactions."""
 
 import asyncio
 import random
@@ -7,38 +7,65 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from foretell.core.clock import SystemClock
 from foretell.errors import Unavailable
 from foretell.jobs.store import JobStore
+from foretell.jobs.tables import AttemptOutcome
 from tests.chaos.faults import Faults, Interrupted
-from tests.chaos.places import EXECUTORS, Processes, site_of
+from tests.chaos.places import Place, place_of
+from tests.chaos.processes import WORKERS, Processes
+from tests.chaos.reactions import Reactions
 from tests.chaos.workload import confirmed, counts, order
 from tests.jobs.conftest import Office, Site, eventually
 
-_PAUSE_SECONDS = (0.1, 0.7)
-_DRAIN_SECONDS = 120.0
+_PAUSE_SECONDS = (0.05, 0.5)
+_START_SECONDS = 180.0
+_DRAIN_SECONDS = 180.0
 _ORDERS = 3  # beside the submitter's, on average, between two faults
+_ENOUGH = 60  # jobs that wait: more orders would only make the drain longer
 _REFUSED = b"another worker has this job now"
 # Seconds for which a fault may keep others from working too.
 _LASTING = {
+    "nursery": 2.0,
     "server": 3.0,
-    "database": 1.0,
+    "connections cut": 1.0,
+    "database killed": 3.0,
+    "database frozen": 4.0,
     "disk full": 2.5,
     "locked": 1.0,
-    "broker": 2.0,
     "frozen": 3.0,
 }
 
 
-@dataclass(slots=True)
-class Report:
-    """What a run showed; seconds for the reactions."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run does: random faults, then so many deaths of each kind alone."""
 
     store: str
     executor: str
+    faults: int
     seed: int
+    workers: int = 10
+    servers: int = 3
+    zombies: int = 3
+    cancels: int = 20
+    has_small_disk: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run showed; seconds for the reactions.
+
+    Attributes:
+        refused: How often a worker was told that its job is another's.
+        reruns: Tries that followed the death of a worker.
+        amid: From a worker's death among the random faults to the next try, where no
+            other fault came between.
+        alone: Reactions to single deaths after the random faults.
+    """
+
+    plan: Plan
     faults: Counter[str]
     jobs: int = 0
     lost: int = 0
@@ -46,99 +73,104 @@ class Report:
     orphans: int = 0
     refused: int = 0
     reruns: int = 0
-    after_worker: list[float] = field(default_factory=list)
-    after_server: list[float] = field(default_factory=list)
-    cancels: list[float] = field(default_factory=list)
+    amid: list[float] = field(default_factory=list)
+    alone: Reactions | None = None
+    seconds: float = 0.0
 
     @property
     def is_clean(self) -> bool:
         return self.lost == self.twice == self.orphans == 0
 
 
-async def run(
-    store: str,
-    executor: str = "embedded",
-    *,
-    faults: int,
-    seed: int,
-    cancels: int = 20,
-    has_small_disk: bool = False,
-) -> Report:
-    """Inject so many faults and count what became of the jobs."""
-    opened = await asyncio.to_thread(_Opened, store, has_small_disk)
+async def run(plan: Plan) -> Report:
+    """Inject the faults and count what became of the jobs."""
+    began = time.monotonic()
+    opened = await asyncio.to_thread(_Opened, plan)
     try:
-        return await _run(
-            opened.site, store, executor, faults, seed, cancels, has_small_disk
-        )
+        report = await _run(opened.place, plan)
     finally:
         await asyncio.to_thread(opened.close)
+    report.seconds = time.monotonic() - began
+    return report
 
 
 class _Opened:
-    """A site, made and dropped on a thread: its helpers run loops of their own."""
+    """A place, made and left on a thread: its helpers run loops of their own."""
 
-    def __init__(self, store: str, is_small: bool) -> None:
-        self._context = site_of(store, is_small=is_small)
-        self.site = self._context.__enter__()
+    def __init__(self, plan: Plan) -> None:
+        self._context = place_of(
+            plan.store, plan.executor, has_small_disk=plan.has_small_disk
+        )
+        self.place = self._context.__enter__()
 
     def close(self) -> None:
         self._context.__exit__(None, None, None)
 
 
-async def _run(
-    site: Site,
-    store: str,
-    executor: str,
-    count: int,
-    seed: int,
-    cancels: int,
-    has_small_disk: bool,
-) -> Report:
-    chance = random.Random(seed)  # noqa: S311 - what breaks when, not a secret
-    processes = Processes(site, EXECUTORS[executor], seed)
+async def _run(place: Place, plan: Plan) -> Report:
+    chance = random.Random(plan.seed)  # noqa: S311 - what breaks when, not a secret
+    site = place.site
+    processes = Processes(site, plan.seed)
     office = Office(site)
-    faults = Faults(
-        site, office.database, processes, chance, has_small_disk=has_small_disk
-    )
+    faults = Faults(place, office, processes, chance)
     try:
-        for name in reversed(processes.names):
-            processes.start(name)
-        await eventually(lambda: site.has_workers(2), 90)
-        for _ in range(count):
+        processes.start_server()
+        processes.start_submitter()
+        await eventually(lambda: site.has_workers(WORKERS), _START_SECONDS)
+        for _ in range(plan.faults):
             await _order_some(office, chance)
             await asyncio.sleep(chance.uniform(*_PAUSE_SECONDS))
             await faults.inject()
         await faults.settle()
-        processes.kill("submitter")
-        report = Report(store, executor, seed, Counter(k for _, k in faults.moments))
+        processes.kill_submitter()
+        report = Report(plan, Counter(kind for _, kind in faults.moments))
         await _drain(office)
         await _count(report, office, site, faults)
-        report.cancels = [await _cancel(office) for _ in range(cancels)]
+        report.alone = await _react(plan, Reactions(site, office, processes))
+        report.refused = await asyncio.to_thread(_refusals, site)
         return report
     finally:
         processes.close()
         await office.close()
 
 
+async def _react(plan: Plan, reactions: Reactions) -> Reactions:
+    for _ in range(plan.workers):
+        await reactions.worker_dies()
+    for _ in range(plan.servers):
+        await reactions.server_dies()
+    for _ in range(plan.zombies):
+        await reactions.zombie_wakes()
+    for _ in range(plan.cancels):
+        await reactions.cancel()
+    return reactions
+
+
 async def _order_some(office: Office, chance: random.Random) -> None:
     """Orders beside those of the submitter, which is killed too often to keep
     workers busy."""
+    number = chance.randrange(2 * _ORDERS + 1)
     with suppress(Unavailable):
-        for _ in range(chance.randrange(2 * _ORDERS + 1)):
-            await order(office, chance)
+        if await _waiting(office) < _ENOUGH:
+            for _ in range(number):
+                await order(office, chance)
+
+
+async def _waiting(office: Office) -> int:
+    async with office.database.reading() as session:
+        return sum((await JobStore(session, SystemClock()).count_active()).values())
 
 
 async def _drain(office: Office) -> None:
     """Wait until every job has ended."""
 
     async def is_empty() -> bool:
-        async with office.database.reading() as session:
-            return not await JobStore(session, SystemClock()).count_active()
+        with suppress(Unavailable):
+            return not await _waiting(office)
+        return False
 
-    try:
+    with suppress(TimeoutError):  # what is left is counted as lost
         await eventually(is_empty, _DRAIN_SECONDS)
-    except TimeoutError:
-        return  # what is left is counted as lost
 
 
 async def _count(report: Report, office: Office, site: Site, faults: Faults) -> None:
@@ -150,18 +182,19 @@ async def _count(report: Report, office: Office, site: Site, faults: Faults) -> 
     )
     report.twice = len(found["twice"])
     report.orphans = len(found["without order"] | found["without job"])
-    logs = await asyncio.to_thread(_read_all, site.data_dir / "job-logs")
-    report.refused = sum(text.count(_REFUSED) for text in logs)
+    report.reruns = found["reruns"]
     for interrupted in faults.interrupted:
         seconds = await _until_rerun(office, interrupted, faults)
-        if seconds is not None:
-            report.reruns += 1
-            is_worker = interrupted.kind == "worker"
-            (report.after_worker if is_worker else report.after_server).append(seconds)
+        if seconds is not None and interrupted.kind == "worker":
+            report.amid.append(seconds)
 
 
-def _read_all(folder: Path) -> Iterable[bytes]:
-    return [path.read_bytes() for path in folder.glob("*/*.log")]
+def _refusals(site: Site) -> int:
+    return sum(text.count(_REFUSED) for text in _logs(site))
+
+
+def _logs(site: Site) -> Iterable[bytes]:
+    return (path.read_bytes() for path in (site.data_dir / "job-logs").glob("*/*.log"))
 
 
 async def _until_rerun(
@@ -174,22 +207,11 @@ async def _until_rerun(
     lost = tries.get(interrupted.token)
     if following is None or following.started_at is None or interrupted.deaths:
         return None
-    if lost is None or lost.outcome != "worker_died":
+    if lost is None or lost.outcome != AttemptOutcome.WORKER_DIED:
         return None
     began, ended = interrupted.at, following.started_at.timestamp()
     for at, kind in faults.moments:
-        is_itself = kind == interrupted.kind and at <= began < at + 0.5
         lasting = _LASTING.get(kind)
-        if lasting and not is_itself and began - lasting < at < ended:
+        if lasting and began - lasting < at < ended:
             return None
     return ended - began
-
-
-async def _cancel(office: Office) -> float:
-    """Seconds from asking a busy Python loop to stop until it has stopped."""
-    job_id = await office.submit("test.spin")
-    await office.until_state(job_id, "running")
-    began = time.monotonic()
-    await office.cancel(job_id)
-    await office.until_state(job_id, "cancelled")
-    return time.monotonic() - began

@@ -1,7 +1,7 @@
 """Somebody who submits jobs all the time and may be killed at any moment.
 
-Each submission is one transaction that holds an order and its job. Run as a module
-it does so until it is killed, and notes in a file what the database confirmed.
+Each submission is one transaction that holds an order and its job. In a process of
+its own it does so until it is killed, and notes in a file what the database confirmed.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, String, Table, func, insert, select
 
 from foretell.errors import Unavailable
-from foretell.jobs.tables import Job
+from foretell.jobs.tables import AttemptOutcome, Job, JobAttempt
 from tests.jobs import work
 from tests.jobs.conftest import Office, Site
 
@@ -23,7 +23,8 @@ orders = Table(
     Column("job_id", String(36), primary_key=True),
     mysql_charset="utf8mb4",
 )
-_PAUSE_SECONDS = (0.02, 0.12)
+_PAUSE_SECONDS = (0.05, 0.35)
+_JOBS_A_SECOND = 10.0
 _TASKS = ("test.effect", "test.plain", "test.unlucky")
 
 
@@ -32,15 +33,28 @@ def confirmed(site: Site) -> Path:
     return site.data_dir / "confirmed"
 
 
-async def order(office: Office, chance: random.Random) -> str:
+async def order(
+    office: Office, chance: random.Random, *, seconds: float | None = None
+) -> str:
     """Store an order and its job in one transaction."""
     task = chance.choice(_TASKS)
+    if seconds is None:
+        seconds = chance.expovariate(_JOBS_A_SECOND)
     async with office.database.writing() as session:
         jobs = office.service(session)
-        args = {"seconds": round(chance.expovariate(12), 3)}
+        args = {"seconds": round(seconds, 3)}
         job = await jobs.submit(task, args, owner_id=None, max_attempts=9)
         await session.execute(insert(orders).values(job_id=job.id))
         return job.id
+
+
+def submit_in_process(site: Site, seed: int, log: Path) -> None:
+    """Be the submitter, in a process that was forked for it."""
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    chance = random.Random(f"{seed}-{os.getpid()}")  # noqa: S311 - not a secret
+    asyncio.run(submit_for_ever(site, chance))
 
 
 async def submit_for_ever(site: Site, chance: random.Random) -> None:
@@ -57,7 +71,8 @@ async def submit_for_ever(site: Site, chance: random.Random) -> None:
 
 
 async def counts(office: Office) -> dict[str, Any]:
-    """Orders, effects by job, and jobs with and without orders."""
+    """Orders, effects by job, jobs with and without orders: the ids of each; and the
+    number of tries after a worker's death."""
     jobs = Job.__table__
     doubled = select(work.effects.c.job_id).group_by(work.effects.c.job_id)
     doubled = doubled.having(func.count() > 1)
@@ -77,17 +92,10 @@ async def counts(office: Office) -> dict[str, Any]:
         ),
         "twice": doubled,
     }
+    died = select(func.count()).where(JobAttempt.outcome == AttemptOutcome.WORKER_DIED)
     async with office.database.reading() as session:
-        return {
+        found: dict[str, Any] = {
             name: set(await session.scalars(statement))
             for name, statement in statements.items()
         }
-
-
-if __name__ == "__main__":
-    asyncio.run(
-        submit_for_ever(
-            Site(os.environ["JOBS_TEST_URL"], Path(os.environ["JOBS_TEST_DIR"])),
-            random.Random(os.environ.get("CHAOS_SEED")),  # noqa: S311
-        )
-    )
+        return {**found, "reruns": await session.scalar(died)}

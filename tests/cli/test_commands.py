@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers import RedisServer
 from tests.served import COMMAND, PASSWORD, Server, free_environment
 
 _LAZY = """
@@ -161,6 +162,55 @@ def test_the_doctor_finds_a_healthy_machine_and_a_sick_one(local: Server) -> Non
     done = local.run("doctor", check=False)
     assert done.returncode == 1
     assert "does not answer" in done.stdout
+
+
+def test_the_doctor_tells_of_redis_which_nothing_needs(local: Server) -> None:
+    def told() -> str:
+        found = json.loads(local.run("doctor", "--json").stdout)
+        (redis,) = (finding for finding in found if finding["part"] == "redis")
+        assert redis["ok"]
+        return str(redis["what"])
+
+    local.run("db", "upgrade")
+    assert told().startswith("none")
+    with RedisServer() as redis:
+        local.environment["FORETELL_REDIS_URL"] = redis.url
+        assert told().startswith("answers")
+        redis.kill()
+        assert "does not answer" in told()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1", "takes redis, rediss, unix; this is 'http'"),
+        ("redis://127.0.0.1:port", "FORETELL_REDIS_URL: "),
+    ],
+)
+def test_a_redis_url_that_is_none_is_one_line(
+    local: Server, url: str, words: str
+) -> None:
+    local.environment["FORETELL_REDIS_URL"] = url
+    done = local.run("serve", check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_missing_redis_library_is_named_with_the_pip_line(local: Server) -> None:
+    code = "import sys; sys.modules['redis'] = None; import foretell.cli.main as m; "
+    local.environment["FORETELL_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}m.main()", "serve"],
+        env=local.environment,
+        cwd=local.data_dir.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'foretell[redis]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_driver_is_named_with_the_pip_line(local: Server) -> None:

@@ -122,7 +122,7 @@ def test_a_count_that_runs_out_of_time_says_at_least(callers, sales):
     url = f"/api/datasets/{sales}/count"
     whole = callers.editor.get(url, params={"where": "id > 1"})
     assert whole.json() == {"count": 3, "exact": True}
-    rushed = callers.editor.get(url, params={"where": "id > 1", "timeout_s": "1e-9"})
+    rushed = callers.editor.get(url, params={"where": "id > 2", "timeout_s": "1e-9"})
     assert rushed.json() == {"count": 0, "exact": False}
     assert "server-timing" in rushed.headers
 
@@ -204,3 +204,30 @@ def test_a_key_that_tells_no_rows_apart_is_refused(callers):
     upload(callers.editor, name, "a,b\n1,2\n", path=f"/api/datasets/{name}/versions")
     answer = diff(callers.editor, name, key="a")
     assert answer.json()["type"].endswith("key-not-unique")
+
+
+def profile(client, name, **params):
+    answer = client.get(f"/api/datasets/{name}/profile", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_profile_made_by_an_import_is_the_one_of_its_rows(callers, sales):
+    made, read = profile(callers.editor, sales), profile(
+        callers.editor, sales, where="true"
+    )
+    assert made == read
+    assert made["columns"][0]["distinct"] == 4
+
+
+def test_a_version_that_shares_files_is_described_with_all_of_its_rows(callers):
+    name = unique("grown")
+    assert upload(callers.editor, name, SALES).status_code == 201
+    answer = callers.editor.post(
+        f"/api/datasets/{name}/versions?mode=append",
+        content=b"id,country,Sepal Length,price,day\n5,FR,5.5,50,2024-03-01\n",
+        headers={"Prefer": "wait=30"},
+    )
+    assert answer.status_code == 201, answer.text
+    assert profile(callers.editor, name)["rows"] == 5
+    assert profile(callers.editor, name, version=1)["rows"] == 4

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pyarrow as pa
 import pytest
@@ -302,3 +303,24 @@ def test_readers_are_named_by_e_mail(callers, people):
     assert unknown.json()["errors"][0]["pointer"] == "/readers/0"
     callers.editor.patch(url, json={"readers": []})
     assert callers.other.get(url).status_code == 404
+
+
+def test_the_events_of_an_import_say_how_far_it_is(callers):
+    name = unique("watched")
+    rows = "".join(f"{n},name {n},{n / 8}\n" for n in range(60_000))
+    body = f"id,name,x\n{rows}1,one cell too few\n".encode()
+    answer = callers.editor.post(f"/api/datasets?name={name}", content=body)
+    job = answer.headers["location"]
+    events = callers.editor.get(f"{job}/events").text
+    told = [
+        json.loads(found[1])["progress"]
+        for event in events.split("\n\n")
+        if "event: progress" in event and (found := re.search("data: (.*)", event))
+    ]
+    size = len(body)
+    assert told
+    assert all(0 <= p["done"] <= p["total"] == size for p in told)
+    last = callers.editor.get(job).json()["progress"]
+    assert (last["done"], last["total"], last["unit"]) == (size, size, "bytes")
+    said = r"reading, 60,000 rows \([\d,]+/s\), 1 rejects, 3 columns"
+    assert re.fullmatch(said, last["message"])

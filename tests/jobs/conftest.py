@@ -15,6 +15,7 @@ import pytest
 from foretell.core.clock import SystemClock
 from foretell.core.db import Base, Database
 from foretell.core.pagination import Cursors
+from foretell.jobs.carrying import Carrier
 from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.logs import log_path
 from foretell.jobs.schedule_tables import Schedule, ScheduleTick
@@ -46,10 +47,17 @@ TABLES: list[Any] = [
 
 @dataclass(frozen=True)
 class Site:
-    """A database with the jobs tables, and the folder of its server."""
+    """A database with the jobs tables, and the folder of its server.
+
+    Attributes:
+        executor: `module:name` of what carries ids by `broker_url`; empty for the
+            embedded one.
+    """
 
     url: str
     data_dir: Path
+    executor: str = ""
+    broker_url: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,6 +65,8 @@ class Site:
             **os.environ,
             "JOBS_TEST_URL": self.url,
             "JOBS_TEST_DIR": str(self.data_dir),
+            "JOBS_TEST_EXECUTOR": self.executor,
+            "JOBS_TEST_BROKER": self.broker_url,
             "PYTHONPATH": str(ROOT),
         }
 
@@ -157,7 +167,12 @@ class Office:
     def __init__(self, site: Site) -> None:
         self.database = Database(site.url)
         self.data_dir = site.data_dir
-        self.bell = Doorbell(socket_folder(site.data_dir), "worker")
+        executor = work.make_executor(site.executor, site.broker_url)
+        self.bell: Doorbell | Carrier = (
+            Doorbell(socket_folder(site.data_dir), "worker")
+            if executor is None
+            else Carrier(executor, self.database, SystemClock())
+        )
 
     async def close(self) -> None:
         self.bell.close()

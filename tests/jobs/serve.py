@@ -1,30 +1,11 @@
-"""A process with a supervisor and nothing else: `serve` without an API."""
+"""Starts `serving`, its nursery first, as `foretell serve` does."""
 
 import asyncio
-import os
-import signal
-from pathlib import Path
 
-from foretell.core.db import Database
-from foretell.jobs.supervisor import Supervisor
-from tests.jobs.work import timing_of
-
-
-async def main() -> None:
-    database = Database(os.environ["JOBS_TEST_URL"])
-    supervisor = Supervisor(
-        "tests.jobs.work:compose",
-        database=database,
-        data_dir=Path(os.environ["JOBS_TEST_DIR"]),
-        processes=int(os.environ.get("JOBS_TEST_PROCESSES", "1")),
-        timing=timing_of(float(os.environ.get("JOBS_TEST_LEASE", "30"))),
-    )
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-    async with supervisor:
-        await told.wait()
-    await database.close()
-
+from foretell.jobs import head_start
 
 if __name__ == "__main__":
+    head_start.begin("tests.jobs.work:compose")
+    from tests.jobs.serving import main
+
     asyncio.run(main())

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from foretell.core.clock import FakeClock
+from foretell.core.clock import Clock, FakeClock
 from foretell.core.pagination import Cursors
 from foretell.errors import Unavailable
 from foretell.jobs.carrying import Carrier
+from foretell.jobs.ports import Waiting
 from foretell.jobs.service import JobsService
 from tests.brokers import until
 from tests.jobs import work
@@ -41,11 +42,11 @@ class Recorder:
 
 
 class Post:
-    """A carrier on a clock that moves when told."""
+    """A desk whose bell is a carrier."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, clock: Clock) -> None:
         self.office = office
-        self.clock = FakeClock()
+        self.clock = clock
         self.executor = Recorder()
         self.carrier = Carrier(self.executor, office.database, self.clock)
 
@@ -66,12 +67,13 @@ class Post:
     async def swept(self, seconds: float) -> list[str]:
         """What is sent by the sweeps of the next seconds."""
         found = []
+        assert isinstance(self.clock, FakeClock)
         for _ in range(int(seconds)):
             self.clock.advance(seconds=1)
             # How long a sweep took must not keep the next one from its turn here.
             self.carrier._next_sweep = 0.0
             await self.carrier.sweep()
-        self.carrier.ring(("end", "default"))
+        self.carrier.ring(Waiting("end", "default"))
         while (job_id := self.next()) != "end":
             found.append(job_id)
         return found
@@ -82,7 +84,7 @@ class Post:
 
 @pytest.fixture
 async def post(quiet_office: Office) -> AsyncIterator[Post]:
-    made = Post(quiet_office)
+    made = Post(quiet_office, FakeClock())
     yield made
     made.carrier.close()
 
@@ -131,6 +133,7 @@ async def test_a_broker_that_is_away_is_left_alone_for_a_while(post: Post) -> No
     job_id = await post.submit()
     assert post.next() == "refused"
     until(lambda: post.carrier.is_resting)
+    assert isinstance(post.clock, FakeClock)
     post.clock.advance(seconds=60)
     await post.carrier.sweep()
     other = await post.submit()

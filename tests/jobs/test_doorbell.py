@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from foretell.jobs.doorbell import (
@@ -17,6 +19,10 @@ from foretell.jobs.identity import (
     is_responsive,
     worker_identity,
 )
+from foretell.jobs.ports import Bells, Waiting
+from foretell.jobs.worker import Worker
+from tests.jobs import work
+from tests.jobs.test_sent_at_once import Kept
 
 
 async def test_a_ring_is_heard_by_its_audience_only(tmp_path: Path) -> None:
@@ -31,6 +37,51 @@ async def test_a_ring_is_heard_by_its_audience_only(tmp_path: Path) -> None:
     assert not heard["server"].is_set()
     for part in (bell, worker, server):
         part.close()
+
+
+async def test_a_socket_that_came_a_moment_ago_is_rung(tmp_path: Path) -> None:
+    folder = socket_folder(tmp_path)
+    bell = Doorbell(folder, "worker")
+    bell.ring()  # looks at the folder while it is empty
+    heard = asyncio.Event()
+    # The time of the folder has steps, on some file systems of some milliseconds.
+    await asyncio.sleep(0.02)
+    worker = Listener(folder, "worker", heard.set)
+    bell.ring()
+    async with asyncio.timeout(5):
+        await heard.wait()
+    worker.close()
+    bell.close()
+
+
+async def test_a_worker_hears_the_ears_of_its_composition(tmp_path: Path) -> None:
+    ring: dict[str, Callable[[], None]] = {}
+
+    class Ear:
+        def close(self) -> None:
+            ring.clear()
+
+    def open_ear(audience: str, on_ring: Callable[[], None]) -> Ear:
+        ring[audience] = on_ring
+        return Ear()
+
+    url = f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"
+    composition = replace(work.composition_for(url, tmp_path), ears=(open_ear,))
+    worker = Worker(composition)
+    database = composition.make_database()
+    ears = worker._open_ears(None, database)
+    ring["worker"]()
+    assert worker._rung.is_set()
+    for ear in ears:
+        ear.close()
+    assert not ring
+    await database.close()
+
+
+def test_several_bells_ring_as_one() -> None:
+    first, second = Kept(), Kept()
+    Bells(first, second).ring(Waiting("id", "default"))
+    assert first.told == second.told == [Waiting("id", "default")]
 
 
 def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:

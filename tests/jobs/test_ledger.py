@@ -7,11 +7,12 @@ import pytest
 
 from foretell.core.clock import SystemClock
 from foretell.jobs import endings
+from foretell.jobs.adding import NewJob
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.errors import JobLost
 from foretell.jobs.ledger import Ledger, SessionLedger
 from foretell.jobs.ledgers import open_ledger
-from foretell.jobs.store import JobStore, NewJob
+from foretell.jobs.store import JobStore
 from tests.jobs.conftest import Office, eventually
 
 CLOCK = SystemClock()

@@ -42,6 +42,18 @@ async def test_old_jobs_go_and_young_ones_stay(
     assert not log_path(office.data_dir, failed.id).exists()
 
 
+async def test_many_old_jobs_go_a_portion_at_a_time(quiet_office: Office) -> None:
+    office = quiet_office
+    for _ in range(450):
+        await office.submit("test.effect")
+    async with office.database.writing() as session:
+        ended = {"state": "succeeded", "finished_at": CLOCK.now()}
+        await session.execute(update(Job).values(ended))
+    later = FakeClock(CLOCK.now() + timedelta(days=31))
+    retention = Retention(office.database, later, office.data_dir, 30, at_most=300)
+    assert [await retention.forget() for _ in range(3)] == [400, 50, 0]
+
+
 async def test_shards_of_a_parent_that_waits_and_jobs_tried_again_stay(
     office: Office,
 ) -> None:

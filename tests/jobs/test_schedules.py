@@ -16,8 +16,8 @@ from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.jobs import endings
 from foretell.jobs.claims import Work
-from foretell.jobs.doorbell import SilentBell
 from foretell.jobs.errors import QueueForbidden, ScheduleNameTaken, ScheduleNotFound
+from foretell.jobs.ports import SilentBell
 from foretell.jobs.schedule_store import ScheduleStore
 from foretell.jobs.schedule_tables import CatchUp, Overlap, Schedule, ScheduleTick
 from foretell.jobs.scheduler import OWNER_GONE, Scheduler

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from foretell.core.db import Base, Database
 from foretell.core.pagination import Cursors
-from foretell.jobs.doorbell import SilentBell
+from foretell.jobs.ports import SilentBell
 from foretell.jobs.schedule_tables import CatchUp, Overlap, ScheduleTick
 from foretell.jobs.schedules import Plan, SchedulesService
 from foretell.jobs.service import JobsService

@@ -19,7 +19,7 @@ from foretell.core.db import Database
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.errors import Unavailable
-from foretell.jobs.doorbell import SilentBell
+from foretell.jobs.ports import SilentBell
 from foretell.jobs.scheduler import Scheduler
 from foretell.jobs.service import JobsService
 from tests.jobs import work

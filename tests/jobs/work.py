@@ -1,7 +1,8 @@
 """Tasks and a composition for worker processes of the tests.
 
 A worker is a process of its own, so it finds its database in the environment:
-`JOBS_TEST_URL`, `JOBS_TEST_DIR`, and `JOBS_TEST_LEASE` for a short lease.
+`JOBS_TEST_URL`, `JOBS_TEST_DIR`, `JOBS_TEST_LEASE` for a short lease, and
+`JOBS_TEST_EXECUTOR` with `JOBS_TEST_BROKER` where a broker brings the ids.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from foretell.jobs import tasks as built_in
 from foretell.jobs.composition import Composition, Timing
 from foretell.jobs.context import JobContext
 from foretell.jobs.mail import Mailer
+from foretell.jobs.ports import Executor
 from foretell.jobs.registry import TaskRegistry
 from foretell.plugins.blobstores.files import FileBlobStore
 from foretell.settings import Settings
@@ -238,7 +241,12 @@ async def principal_of(_database: Database, owner_id: str) -> Principal | None:
 
 
 def composition_for(
-    url: str, data_dir: Path, *, lease: float = 30.0, clock: Any = None
+    url: str,
+    data_dir: Path,
+    *,
+    lease: float = 30.0,
+    clock: Any = None,
+    executor: Executor | None = None,
 ) -> Composition:
     settings = Settings(data_dir=data_dir)
 
@@ -262,6 +270,7 @@ def composition_for(
         principal_of=principal_of,
         clock=clock or SystemClock(),
         timing=timing_of(lease),
+        executor=executor,
     )
 
 
@@ -276,7 +285,23 @@ def compose() -> Composition:
         os.environ["JOBS_TEST_URL"],
         Path(os.environ["JOBS_TEST_DIR"]),
         lease=float(os.environ.get("JOBS_TEST_LEASE", "30")),
+        executor=executor_of_process(),
     )
+
+
+def executor_of_process() -> Executor | None:
+    """What this process was told to use, without a connection."""
+    place = os.environ.get("JOBS_TEST_EXECUTOR", "")
+    return make_executor(place, os.environ.get("JOBS_TEST_BROKER", ""))
+
+
+def make_executor(place: str, broker_url: str) -> Executor | None:
+    """The executor at `module:name`; none for an empty place."""
+    if not place:
+        return None
+    module, _, name = place.partition(":")
+    executor: Executor = getattr(import_module(module), name)(broker_url)
+    return executor
 
 
 async def count_effects(database: Database, *job_ids: str) -> list[int]:

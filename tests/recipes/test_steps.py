@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from foretell.recipes.errors import RecipeInvalid, RecipeStepFailed
+from foretell.recipes.recipe import STEPS
 from tests.recipes.running import run
 
 BIG = 2**53 + 1
@@ -167,6 +168,15 @@ def test_golden_rows(tmp_path, name):
     fields, expected = GOLDEN[name]
     found = columns(tmp_path, {"step": name.split()[0], **fields})
     assert {key: found[key] for key in expected} == expected
+
+
+def test_every_step_has_golden_rows():
+    golden = {
+        fields.get("step", name.split()[0]) for name, (fields, _) in GOLDEN.items()
+    }
+    apart = {"select", "cast", "parse_date", "aggregate", "join", "union", "sample"}
+    assert golden | apart == set(STEPS)
+    assert not golden & apart
 
 
 def test_select_keeps_the_order_asked_for(tmp_path):

@@ -24,18 +24,18 @@ class Door:
 
 # One application for each kind of database serves all tests, each on empty tables: to
 # start one takes longer than most of them. They share the session's loop.
-@pytest.fixture(scope="session", params=(*KINDS, "fast"))
+@pytest.fixture(scope="session", params=(*KINDS, *(f"fast-{kind}" for kind in KINDS)))
 def door(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    """A database of each kind, and whether the fast path answers; PostgreSQL comes
-    with and without."""
+    """A database of each kind, with the fast path and without."""
     folder = tmp_path_factory.mktemp(f"door-{request.param}")
-    if request.param == "sqlite":
-        yield Door(folder, f"sqlite+aiosqlite:///{folder / 'r.db'}")
+    kind = request.param.removeprefix("fast-")
+    is_fast = kind != request.param
+    if kind == "sqlite":
+        yield Door(folder, f"sqlite+aiosqlite:///{folder / 'r.db'}", is_fast)
         return
-    is_fast = request.param == "fast"
-    with throw_away("postgresql" if is_fast else request.param) as url:
+    with throw_away(kind) as url:
         yield Door(folder, url, is_fast)
 
 

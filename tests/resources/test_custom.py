@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import String, true
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from foretell.core.db import Base
 from foretell.core.principal import Principal
 from foretell.errors import Conflict
+from foretell.http.edge import Edge
 from foretell.jobs.registry import TaskRegistry
 from foretell.resources.describing import describe
 from foretell.resources.errors import ResourceDeclarationError
@@ -42,8 +45,19 @@ class TicketRead(BaseModel):
         self.shout = self.title.upper()
 
 
+class TooOdd(Exception):
+    """An error for which the application has a handler of its own."""
+
+
 class TicketHooks(ResourceHooks):
+    asked: ClassVar[list[str]] = []
+
     async def before_create(self, change: Change) -> None:
+        self.asked.append(change.values["title"])
+        if change.values["title"] == "teapot":
+            raise HTTPException(418, headers={"Retry-After": "9"})
+        if change.values["title"] == "odd":
+            raise TooOdd
         change.values["slug"] = change.values["title"].lower().replace(" ", "-")
 
     async def after_create(self, change: Change) -> None:
@@ -94,9 +108,26 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(CALLERS, name, wider)
 
 
-@pytest.fixture
-async def custom(tmp_path: Path, database_url: str) -> AsyncIterator[Served]:
-    async with served(tmp_path, database_url, (*DESCRIPTIONS, tickets)) as running:
+def handle_odd_tickets(app: Edge) -> None:
+    async def on_odd_ticket(_request: Request, _error: Exception) -> Response:
+        return PlainTextResponse("How odd.", 400)
+
+    app.add_exception_handler(TooOdd, on_odd_ticket)
+
+
+@pytest.fixture(params=[False, True], ids=["routes", "fast"])
+async def custom(
+    request: pytest.FixtureRequest, tmp_path: Path, database_url: str
+) -> AsyncIterator[Served]:
+    """The resource on each kind of database, with the fast path and without."""
+    everything = (*DESCRIPTIONS, tickets)
+    async with served(
+        tmp_path,
+        database_url,
+        everything,
+        prepare=handle_odd_tickets,
+        is_fast=request.param,
+    ) as running:
         yield running
 
 
@@ -134,6 +165,17 @@ async def test_a_hook_refuses_and_nothing_has_happened(custom: Served) -> None:
     assert (await custom.ann.get(frozen)).json()["title"] == "frozen"
     assert (await custom.ann.delete(kept)).status_code == 409
     assert (await custom.ann.get(kept)).status_code == 200
+
+
+async def test_whatever_a_hook_raises_is_answered_once(custom: Served) -> None:
+    TicketHooks.asked.clear()
+    teapot = await custom.ann.post(PATH, json={"title": "teapot"})
+    odd = await custom.ann.post(PATH, json={"title": "odd"})
+    assert (teapot.status_code, teapot.headers["retry-after"]) == (418, "9")
+    assert teapot.headers["content-type"] == "application/problem+json"
+    assert (odd.status_code, odd.text) == (400, "How odd.")
+    assert TicketHooks.asked == ["teapot", "odd"]
+    assert (await custom.ann.get(PATH)).json()["items"] == []
 
 
 async def test_a_row_that_is_not_visible_does_not_exist(custom: Served) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from foretell.core.direct import DirectPool
 from tests.resources.application import Served
+from tests.resources.conftest import Door
 from tests.resources.test_rows import made
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -144,7 +145,7 @@ async def test_a_nested_answer_has_a_tag_of_its_own(resources: Served) -> None:
 
 
 async def test_each_route_costs_the_same_for_ten_rows_and_for_a_thousand(
-    resources: Served,
+    resources: Served, door: Door
 ) -> None:
     if DirectPool in resources.state.ports:
         pytest.skip("test_fast_path counts the statements of the fast path")
@@ -163,7 +164,9 @@ async def test_each_route_costs_the_same_for_ten_rows_and_for_a_thousand(
         with statements(resources) as seen:
             answer = await resources.ann.get(path)
             assert answer.status_code == 200, answer.text
-        assert len(seen) == cost, (path, [statement[:300] for statement in seen])
+        # With the fast path in front, each GET goes through the routes as well.
+        times = 2 if door.is_fast else 1
+        assert len(seen) == cost * times, (path, [one[:300] for one in seen])
     returns = resources.state.database.engine.dialect.update_returning
     ann = resources.ann
     for method, path, body, cost in (

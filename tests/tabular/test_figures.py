@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from foretell.tabular.aggregates import Figure, aggregate
 from foretell.tabular.correlations import correlations
 from foretell.tabular.differences import Versions, diff
-from foretell.tabular.reading import SortKey
+from foretell.tabular.orders import SortKey
 from foretell.tabular.spreadsheets import workbook
 from foretell.tabular.stored import StoredPart
 

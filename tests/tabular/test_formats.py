@@ -124,7 +124,8 @@ def test_one_table_is_the_same_in_every_format_and_packing(import_bytes, form, p
 
 @pytest.mark.parametrize("form", ["xls", "xlsb", "ods"])
 def test_a_sheet_is_chosen_by_name_or_place(import_bytes, form):
-    make = {"xls": xls, "xlsb": xlsb, "ods": ods}[form]
+    makers: dict[str, Any] = {"xls": xls, "xlsb": xlsb, "ods": ods}
+    make = makers[form]
     book = make(("Blank", [[None]]), ("One", [["a"], [1]]), ("Two", [["b"], [2]]))
     found = import_bytes(book)
     assert (found.result.source.sheet, found.frame.columns) == ("One", ["a"])

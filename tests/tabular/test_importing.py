@@ -485,3 +485,16 @@ def test_progress_ends_at_the_end_of_the_file(import_bytes):
     found = import_bytes("id,x\n1,a\n2\n")
     last = found.progress[-1]
     assert (last.done, last.total, last.rows, last.rejects) == (11, 11, 1, 1)
+
+
+@pytest.mark.parametrize("odd", ["1e5", "12E+3", "inf"])
+def test_a_long_integer_among_floats_with_exponents_costs_no_row(
+    import_bytes, monkeypatch: pytest.MonkeyPatch, odd
+):
+    rows = [f"{n},{n / 4}" for n in range(60_000)]
+    # Beyond what is sampled, and in blocks of their own.
+    rows[40_000], rows[55_000] = f"1,{odd}", "2,12345678901234567"
+    monkeypatch.setattr(records, "_BLOCK", 64 << 10)
+    found = import_bytes("id,x\n" + "\n".join(rows) + "\n")
+    assert (found.result.rows, found.result.rejects) == (60_000, 0)
+    assert found.frame["x"][55_000] == "12345678901234567"

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foretell.errors import Invalid
-from foretell.tabular.reading import Position, SortKey, count, page, seek
+from foretell.tabular.counting import count
+from foretell.tabular.orders import Position, SortKey
+from foretell.tabular.reading import page, seek
 from foretell.tabular.stored import Parts, StoredPart, UnknownColumns
 
 SCHEMA = {

@@ -1,11 +1,13 @@
 """The two tables of the benchmark as resources."""
 
+import os
 from decimal import Decimal
 
 from sqlalchemy import ForeignKey, Index, Numeric
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from foretell import Extension
+from foretell.resources.hooks import Change, ResourceHooks
 from foretell.resources.model import Resource
 
 shop = Extension("shop")
@@ -32,5 +34,17 @@ class Order(Resource):
     status: Mapped[str]
 
 
-shop.resource(Customer, expand={"orders": 10})
+class OneSpelling(ResourceHooks):
+    """What a user's own code might do before a write."""
+
+    async def before_create(self, change: Change) -> None:
+        change.values["email"] = change.values["email"].lower()
+
+    async def before_update(self, change: Change) -> None:
+        if "email" in change.values:
+            change.values["email"] = change.values["email"].lower()
+
+
+hooks = OneSpelling if os.environ.get("BENCH_HOOKS") else None
+shop.resource(Customer, expand={"orders": 10}, hooks=hooks)
 shop.resource(Order)

@@ -3,7 +3,8 @@
 Answers are remembered for seconds, and for no longer than nothing has been taken
 back anywhere: one number in the database, the epoch, rises with every withdrawal,
 and each process looks at it at most once a second. A remembered answer costs one
-hash and one look into a dictionary; a withdrawal acts everywhere within a second.
+hash and one look into a dictionary; a withdrawal acts everywhere within a second, and
+sooner where processes tell each other (`forget`).
 If the database does not answer, nobody is let in by an answer older than that.
 """
 

@@ -68,6 +68,10 @@ class Identity:
         mailer_of: Makes the mailer of one transaction; `jobs` has it. Without one,
             a forgotten password is logged and mailed to nobody.
         passwords: The hasher, for tests with cheap costs.
+
+    Attributes:
+        announce_withdrawal: Called when something granted was taken back by this
+            process, so that others may hear of it before they look by themselves.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Identity:
         self._clock = clock
         self._cursors = cursors
         self.options = options
+        self.announce_withdrawal: Callable[[], None] = lambda: None
         self._derived = DerivedKeys.of(secret)
         self.mailer_of = mailer_of
         self.passwords = passwords or PasswordHasher()
@@ -161,7 +166,7 @@ class Identity:
         """Refuse the tokens of a signing key, everywhere within a second."""
         await self.keyring.remove(kid)
         async with self._database.writing() as session:
-            await EpochStore(session).bump(self.authenticator.forget)
+            await EpochStore(session).bump(self._withdrawn)
 
     async def purge(self) -> None:
         """Delete what has expired: codes, failures, families, sessions, signing
@@ -198,8 +203,12 @@ class Identity:
             derived=self._derived,
             cursors=self._cursors,
             mailer=self.mailer_of(session) if self.mailer_of else None,
-            revoked=self.authenticator.forget,
+            revoked=self._withdrawn,
         )
+
+    def _withdrawn(self) -> None:
+        self.authenticator.forget()
+        self.announce_withdrawal()
 
     @asynccontextmanager
     async def _lookups(self) -> AsyncIterator[tuple[LookupStore, EpochStore]]:

@@ -7,12 +7,12 @@ table does not tell which accounts somebody tried.
 """
 
 import hashlib
-import ipaddress
 import math
 from datetime import datetime, timedelta
 
 from foretell.auth.errors import TooManyFailures
 from foretell.auth.store import FailureStore
+from foretell.core.addresses import network_of
 from foretell.core.clock import Clock
 
 ACCOUNT_PER_MINUTE = 5
@@ -109,12 +109,5 @@ def _address_subject(address: str) -> str:
 
 
 def _network(address: str) -> str:
-    # Whoever has one IPv6 address has a whole /64 of them.
-    purpose, _, plain = address.rpartition("|")
-    try:
-        found = ipaddress.ip_address(plain)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return address
-    return f"{purpose}|{ipaddress.ip_network(f'{plain}/64', strict=False)}"
+    purpose, separator, plain = address.rpartition("|")
+    return f"{purpose}{separator}{network_of(plain)}"

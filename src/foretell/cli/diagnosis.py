@@ -18,6 +18,12 @@ from foretell.client.credentials import KEY_FILE
 from foretell.connections.addresses import allowed_addresses
 from foretell.core import schema
 from foretell.core.db import Database
+from foretell.core.shared import (
+    ANSWER_SECONDS,
+    SharedStoreUnavailable,
+    open_store,
+    within,
+)
 from foretell.errors import ForetellError
 from foretell.extension.active import Extensions
 from foretell.extension.discovery import found
@@ -48,6 +54,7 @@ async def examine() -> list[Finding]:
     extensions = found(settings)
     findings.append(_extensions(extensions))
     findings += [finding async for finding in _database(settings, extensions)]
+    findings.append(await _redis(settings))
     return findings
 
 
@@ -131,3 +138,21 @@ async def _database(
         yield Finding("database", False, error.detail)
     finally:
         await database.close()
+
+
+async def _redis(settings: Settings) -> Finding:
+    """The shared store. Away, it is told and no fault: nothing needs it."""
+    store = open_store(settings)
+    if store is None:
+        return Finding("redis", True, "none: limits and figures are kept per process")
+    try:
+        started = time.perf_counter()
+        await within(store.ping(), ANSWER_SECONDS)
+        milliseconds = (time.perf_counter() - started) * 1000
+        return Finding("redis", True, f"answers, connected in {milliseconds:.1f} ms")
+    except SharedStoreUnavailable as error:
+        return Finding("redis", True, f"{error.detail} A server works without it.")
+    except TimeoutError:
+        return Finding("redis", True, "no answer in time. A server works without it.")
+    finally:
+        await store.close()

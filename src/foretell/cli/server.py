@@ -32,6 +32,7 @@ from foretell.core.logs import configure_logs
 from foretell.core.principal import Principal
 from foretell.errors import Conflict
 from foretell.extension.discovery import found, import_application
+from foretell.jobs.choosing import bell_of
 from foretell.jobs.composing import chores
 from foretell.jobs.supervisor import Supervisor
 from foretell.settings import Settings, load_settings
@@ -225,6 +226,7 @@ async def _supervised(settings: Settings, database: Database) -> AsyncIterator[N
             clock=SystemClock(),
             processes=settings.worker_concurrency,
             chores=chores(parts, principal_of),
+            bell=bell_of(parts),
         ),
     ):
         yield

@@ -5,7 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from foretell.jobs import head_start
 from foretell.settings import PREFIX, load_settings
+
+# `foretell.composition.WORKER`, whose import is what others need not wait for.
+WORKER = "foretell.composition:worker_composition"
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")]
 
@@ -32,6 +36,8 @@ def serve(
     """Migrate, then answer requests and run jobs until stopped."""
     _say(host=host, port=port, app=app)
     settings = load_settings()
+    if not no_worker and not reload:
+        head_start.begin(WORKER)
     from foretell.cli.server import Plan, run
 
     plan = Plan(
@@ -57,6 +63,7 @@ def worker(
     """Run jobs, and nothing else, until stopped."""
     _say(worker_concurrency=concurrency, app=app)
     settings = load_settings()
+    head_start.begin(WORKER)
     from foretell.cli.server import run_worker
 
     run_worker(settings, queues)

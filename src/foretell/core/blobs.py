@@ -21,6 +21,10 @@ class BlobStore(Protocol):
         """A local path of the blob for reading, valid inside the context."""
         ...
 
+    def folder(self, prefix: str) -> Path:
+        """The local folder of what `local` gives for keys that start with `prefix/`."""
+        ...
+
     def read(self, key: str) -> AsyncIterator[bytes]:
         """The blob's bytes in chunks."""
         ...

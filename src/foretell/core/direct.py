@@ -41,6 +41,13 @@ _NO_ANSWER = (
 )
 
 
+def driver_options(url: URL) -> dict[str, Any]:
+    """What `asyncpg.connect` takes for a URL of SQLAlchemy's."""
+    dialect: Any = url.get_dialect()()
+    _, options = dialect.create_connect_args(url)
+    return {k: v for k, v in options.items() if k not in _NOT_OF_THE_DRIVER}
+
+
 class DirectPool:
     """Up to `size` connections to a PostgreSQL database, opened when first needed.
 
@@ -62,13 +69,7 @@ class DirectPool:
         wait_seconds: float,
         observe: Observe | None = None,
     ) -> None:
-        dialect: Any = url.get_dialect()()
-        _, options = dialect.create_connect_args(url)
-        self._options: dict[str, Any] = {
-            name: value
-            for name, value in options.items()
-            if name not in _NOT_OF_THE_DRIVER
-        }
+        self._options = driver_options(url)
         self.observe = observe
         self.gate = Gate(size, wait_seconds=wait_seconds)
         self._idle: deque[tuple[asyncpg.Connection, float]] = deque()

@@ -21,7 +21,11 @@ def new_id() -> str:
     value = (millis & (1 << 48) - 1) << 80
     value |= 0x7 << 76 | (random >> 68 & 0xFFF) << 64
     value |= 0b10 << 62 | random & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
+    # What `str(uuid.UUID(int=value))` gives, at a third of its cost.
+    digits = f"{value:032x}"
+    return "-".join(
+        (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    )
 
 
 def lowest_id(moment: datetime) -> str:

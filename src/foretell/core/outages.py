@@ -14,7 +14,7 @@ _CUT = ("08", "57P")
 # Resources used up; database closed or dropped.
 _REFUSED = ("53", "55000", "3D000")
 # asyncpg lets what the network says through: refused, no answer in time, no such host.
-_NO_CONNECTION = (ConnectionError, TimeoutError, socket.gaierror)
+_NO_CONNECTION = ConnectionError | TimeoutError | socket.gaierror
 
 
 class DatabaseUnavailable(Unavailable):
@@ -36,12 +36,19 @@ def demanding_an_answer() -> Iterator[None]:
     """Turn every way in which a database is not there into `DatabaseUnavailable`."""
     try:
         yield
-    except (OperationalError, InterfaceError, *_NO_CONNECTION) as error:
-        raise DatabaseUnavailable("The database does not answer.") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or is_away(error.orig):
+    except Exception as error:
+        if means_away(error):
             raise DatabaseUnavailable("The database does not answer.") from error
         raise
+
+
+def means_away(error: BaseException) -> bool:
+    """Whether an error is one of the ways in which a database is not there."""
+    if isinstance(error, OperationalError | InterfaceError | _NO_CONNECTION):
+        return True
+    return isinstance(error, DBAPIError) and (
+        bool(error.connection_invalidated) or is_away(error.orig)
+    )
 
 
 def is_cut(error: BaseException) -> bool:

@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# Of a version's first part: `{key, parts}`, the blob of its profile and how many parts
+# that tells of. A version that shares these files and has more of them has none.
+PROFILE = "profile"
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:

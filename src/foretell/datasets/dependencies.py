@@ -8,6 +8,7 @@ from foretell.auth.dependencies import AuthServices
 from foretell.connections.dependencies import Connections
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_ROWS
 from foretell.datasets.composing import datasets_parts
+from foretell.datasets.figures import Figures
 from foretell.datasets.importing import DatasetImporter
 from foretell.datasets.imports import RequestDatasets
 from foretell.datasets.outside import OutsideDatasets
@@ -62,6 +63,10 @@ async def get_views(state: State) -> Views:
     return Views(state)
 
 
+async def get_figures(state: State) -> Figures:
+    return state.port(Figures)
+
+
 async def get_sql_readers(state: State) -> SqlReaders:
     return state.port(SqlReaders)
 
@@ -69,6 +74,7 @@ async def get_sql_readers(state: State) -> SqlReaders:
 Preview = Annotated[SourcePreview, Depends(get_preview)]
 Importer = Annotated[DatasetImporter, Depends(get_importer)]
 Reader = Annotated[DatasetReader, Depends(get_reader)]
+FiguresOf = Annotated[Figures, Depends(get_figures)]
 DatasetViews = Annotated[Views, Depends(get_views)]
 Readers = Annotated[SqlReaders, Depends(get_sql_readers)]
 Version = Annotated[

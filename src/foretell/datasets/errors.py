@@ -144,13 +144,13 @@ class NotIncremental(Conflict):
 
 
 class ReadersBusy(Unavailable):
-    """Statements of others hold every reader."""
+    """Questions of others hold every reader."""
 
     slug = "readers-busy"
 
     def __init__(self) -> None:
         super().__init__(
-            "Other statements are running; try again.", retry_after_seconds=5
+            "Other questions are running; try again.", retry_after_seconds=5
         )
 
 
@@ -163,4 +163,33 @@ class TooManyNames(Invalid):
         super().__init__(
             f"The statement uses more than {limit} different names.",
             errors=[FieldError("/sql", "uses too many names", "too_many_names")],
+        )
+
+
+class QuestionTooLarge(Invalid):
+    """A question about all rows needs more memory than its reader gets."""
+
+    slug = "question-too-large"
+    title = "Needs too much memory"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The question needs more than {limit_bytes >> 20} MiB of memory "
+            "(READER_MEMORY). Filter first, group by fewer values, or ask for fewer "
+            "columns.",
+            limit_bytes=limit_bytes,
+        )
+
+
+class QuestionTimedOut(Invalid):
+    """A question about all rows was stopped at its time limit."""
+
+    slug = "question-timed-out"
+    title = "Took too long"
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(
+            f"The question was stopped after {limit_seconds:g} s (READER_TIMEOUT). "
+            "Filter first, or ask for fewer columns.",
+            limit_seconds=limit_seconds,
         )

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from foretell.core.principal import Scope
-from foretell.datasets.aggregation import grouping
 from foretell.datasets.comparing import column_changes
 from foretell.datasets.dependencies import (
     DatasetViews,
+    FiguresOf,
     Reader,
     RowLimit,
     Select,
@@ -16,7 +16,6 @@ from foretell.datasets.dependencies import (
     Version,
     Where,
 )
-from foretell.datasets.query import Selection
 from foretell.datasets.reading import columns_of
 from foretell.datasets.schemas import (
     AggregateRead,
@@ -25,6 +24,7 @@ from foretell.datasets.schemas import (
     ProfileRead,
 )
 from foretell.http.dependencies import CurrentUser
+from foretell.http.leaving import unless_gone
 from foretell.http.routing import requires, router
 from foretell.http.schemas import MAX_VERSION
 from foretell.http.timing import ServerTiming
@@ -55,11 +55,12 @@ Shown = Annotated[int, Query(ge=0, le=1_000, description="Rows shown of each kin
 
 @routes.get("/{name}/count", response_model=CountRead, dependencies=[READ])
 async def count_rows(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
     timeout_s: CountTime = COUNT_SECONDS,
@@ -71,9 +72,11 @@ async def count_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
-        found = await reader.count_within(view.shown, asked.where, seconds=timeout_s)
+        found = await unless_gone(
+            request,
+            figures.count(view.shown, where, seconds=timeout_s, caller=user.user_id),
+        )
     response.headers.update(timing.header)
     return CountRead(count=found.count, exact=found.is_exact)
 
@@ -85,10 +88,11 @@ async def count_rows(
     dependencies=[READ],
 )
 async def aggregate_rows(
+    request: Request,
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     by: By = None,
     measures: Measures = "count",
     version: Version = None,
@@ -104,27 +108,31 @@ async def aggregate_rows(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        wanted = grouping(
-            columns_of(view.shown),
-            reader.functions,
-            by=by,
-            measures=measures,
-            where=where,
-            sort=sort,
-        )
     with timing.step("read"):
-        found = await reader.aggregate(view.shown, wanted, limit=limit)
+        found = await unless_gone(
+            request,
+            figures.aggregate(
+                view.shown,
+                by=by,
+                measures=measures,
+                where=where,
+                sort=sort,
+                limit=limit,
+                caller=user.user_id,
+            ),
+        )
     body = b'{"items":%b,"groups":%d}' % (found.body, found.count)
     return Response(body, headers=timing.header, media_type="application/json")
 
 
 @routes.get("/{name}/profile", response_model=ProfileRead, dependencies=[READ])
 async def read_profile(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
     views: DatasetViews,
-    reader: Reader,
+    figures: FiguresOf,
     version: Version = None,
     where: Where = None,
 ) -> ProfileRead:
@@ -133,15 +141,17 @@ async def read_profile(
     timing = ServerTiming()
     with timing.step("find"):
         view = await views.get(user, name, version)
-        asked = Selection.of(columns_of(view.shown), where, functions=reader.functions)
     with timing.step("read"):
-        found = await reader.profile(view.shown, asked.where)
+        found = await unless_gone(
+            request, figures.profile(view.shown, where, caller=user.user_id)
+        )
     response.headers.update(timing.header)
     return ProfileRead(dataset=name, version=view.version, **found)
 
 
 @routes.get("/{name}/diff", response_model=DiffRead, dependencies=[READ])
 async def diff_versions(
+    request: Request,
     response: Response,
     name: str,
     user: CurrentUser,
@@ -166,7 +176,12 @@ async def diff_versions(
         columns = column_changes(columns_of(old.shown), columns_of(new.shown))
         names = columns.keys_of(key)
     with timing.step("read"):
-        found = await reader.diff(old.shown, new.shown, key=names, limit=limit)
+        found = await unless_gone(
+            request,
+            reader.diff(
+                old.shown, new.shown, key=names, limit=limit, caller=user.user_id
+            ),
+        )
     response.headers.update(timing.header)
     found["rows"] |= {"from": old.shown.rows, "to": new.shown.rows}
     versions = {"from": old.version, "to": new.version}

@@ -16,7 +16,7 @@ import msgspec
 from foretell.core.blobs import BlobStore
 from foretell.core.ids import new_id
 from foretell.core.scratch import Scratch
-from foretell.datasets.contents import SourceFile, VersionContents
+from foretell.datasets.contents import PROFILE, SourceFile, VersionContents
 from foretell.datasets.options import Options
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.messages import (
@@ -101,6 +101,7 @@ class DatasetImporter:
                 filename=source.filename,
                 options=options.for_reader(),
                 limits=self._limits,
+                profile=True,
             )
             result = await self._run(request, path, folder, report, TIMEOUT_SECONDS)
             await self._blobs.delete(prefix)
@@ -153,6 +154,10 @@ class DatasetImporter:
         self, result: ImportResult, source: SourceFile, folder: Path, prefix: str
     ) -> VersionContents:
         parts = [await self._keep_part(part, folder, prefix) for part in result.parts]
+        if result.profile_file is not None:
+            key = prefix + result.profile_file
+            await self._blobs.put(key, folder / result.profile_file)
+            parts[0][PROFILE] = {"key": key, "parts": len(parts)}
         rejects_key = None
         if result.rejects_file is not None:
             kept = await self._keep_part(result.rejects_file, folder, prefix)

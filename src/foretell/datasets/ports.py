@@ -1,11 +1,12 @@
 """What datasets need from a table engine: it reads stored versions.
 
 The engine blocks and loads a data library, so it is a plug-in: found by entry
-point `foretell.table_engines`, called in a thread, never imported from here.
+point `foretell.table_engines`, called in a thread or in a process of its own, never
+imported from here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,10 +19,15 @@ FileFormat = Literal["csv", "xlsx", "ndjson", "parquet", "arrow"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Parquet file of a version, in row order."""
+    """One Parquet file of a version, in row order.
+
+    Attributes:
+        filters: Files that the engine made of single columns, by their names.
+    """
 
     path: Path
     rows: int
+    filters: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,13 @@ class RowsPage:
 
 
 class TableEngine(Protocol):
-    """Reads stored versions. Every method blocks; every answer is bytes or small."""
+    """Reads stored versions. Every method blocks; every answer is bytes or small.
+
+    Attributes:
+        filter_kind: Names the form of its key filters; changes when the form does.
+    """
+
+    filter_kind: str
 
     def page(
         self,
@@ -142,11 +154,15 @@ class TableEngine(Protocol):
         position: Position | None,
         row_format: RowFormat,
         max_cell: int | None = None,
-    ) -> RowsPage:
+        most_groups: int | None = None,
+    ) -> RowsPage | None:
         """At most `limit` rows after (or before) `position`.
 
         For `json` the body is the array of rows. Texts longer than `max_cell`
         characters are cut.
+
+        Args:
+            most_groups: Give `None` rather than decode more row groups than this.
         """
         ...
 
@@ -170,8 +186,14 @@ class TableEngine(Protocol):
         derived: Derived | None = None,
         *,
         seconds: float | None = None,
-    ) -> Counted:
-        """Rows for which `where` is true, over the derived columns too."""
+        most_groups: int | None = None,
+    ) -> Counted | None:
+        """Rows for which `where` is true, over the derived columns too.
+
+        Args:
+            seconds: Time after which it stops with what it found.
+            most_groups: Give `None` rather than decode more row groups than this.
+        """
         ...
 
     def aggregate(self, table: Table, grouping: Grouping, *, limit: int) -> Groups:
@@ -193,6 +215,14 @@ class TableEngine(Protocol):
         self, table: Table, where: TypedNode | None, derived: Derived | None = None
     ) -> dict[str, Any]:
         """Figures of each column, derived ones in the place of those they replace."""
+        ...
+
+    def filter_columns(self, where: TypedNode | None) -> Sequence[str]:
+        """Columns of which a key filter would help to find the matching rows."""
+        ...
+
+    def key_filter(self, part: Part, column: str) -> bytes:
+        """What says of each row group whether it may hold a value; put into a file."""
         ...
 
     def rejects(

@@ -1,6 +1,6 @@
 """HTTP route of SQL over datasets."""
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from foretell.core.principal import Scope
 from foretell.datasets.dependencies import DatasetViews, Readers
@@ -8,6 +8,7 @@ from foretell.datasets.errors import TooManyNames
 from foretell.datasets.schemas import QueryRead, QuerySend
 from foretell.datasets.sql_names import MAX_NAMES, mentioned
 from foretell.http.dependencies import CurrentUser
+from foretell.http.leaving import unless_gone
 from foretell.http.routing import requires, router
 
 routes = router("/api", tags=["datasets"])
@@ -20,7 +21,11 @@ routes = router("/api", tags=["datasets"])
     dependencies=[requires(Scope.DATASETS_READ)],
 )
 async def query_datasets(
-    body: QuerySend, user: CurrentUser, views: DatasetViews, readers: Readers
+    request: Request,
+    body: QuerySend,
+    user: CurrentUser,
+    views: DatasetViews,
+    readers: Readers,
 ) -> Response:
     """Run one read-only SELECT over the datasets that you may see.
 
@@ -31,7 +36,14 @@ async def query_datasets(
     if len(wanted) > MAX_NAMES:
         raise TooManyNames(MAX_NAMES)
     versions = await views.find_named(user, wanted)
-    found = await readers.answer(
-        body.sql, versions, limit=body.limit, timeout_seconds=body.timeout_s
+    found = await unless_gone(
+        request,
+        readers.answer(
+            body.sql,
+            versions,
+            limit=body.limit,
+            timeout_seconds=body.timeout_s,
+            caller=user.user_id,
+        ),
     )
     return Response(found.to_json(), media_type="application/json")

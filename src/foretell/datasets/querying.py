@@ -8,12 +8,9 @@ second after the statement's time limit.
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-import anyio
-from anyio import CapacityLimiter
-
 from foretell.core.blobs import BlobStore
-from foretell.datasets.errors import ReadersBusy
 from foretell.datasets.tables import DatasetVersion
+from foretell.datasets.turns import Turns
 from foretell.sandbox.errors import ChildKilled, ChildOutOfMemory, ChildTimedOut
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.errors import SqlTimedOut, SqlTooLarge
@@ -21,6 +18,7 @@ from foretell.tabular.sql_messages import SqlAnswer, SqlColumn, SqlQuestion, Sql
 
 PRELOAD = ("foretell.tabular.sql_reader",)
 SLOTS = 2
+_WAITING = 128
 _ANSWER = "foretell.tabular.sql_reader:answer"
 _GRACE_SECONDS = 1.0
 _PATIENCE_SECONDS = 30.0
@@ -39,7 +37,7 @@ class SqlReaders:
     def __init__(self, sandbox: Sandbox, blobs: BlobStore) -> None:
         self._sandbox = sandbox
         self._blobs = blobs
-        self._slots = CapacityLimiter(SLOTS)
+        self._turns = Turns(SLOTS, waiting=_WAITING, patience_seconds=_PATIENCE_SECONDS)
 
     async def answer(
         self,
@@ -48,36 +46,26 @@ class SqlReaders:
         *,
         limit: int,
         timeout_seconds: float,
+        caller: str = "",
     ) -> SqlAnswer:
         """Run one statement.
 
         Args:
             versions: What the statement may read, by the name it may use.
+            caller: Whose statement it is; callers take turns.
 
         Raises:
             SqlInvalid, SqlRefused, SqlTableUnknown: It is not one that runs.
             SqlTimedOut, SqlTooLarge: It needs more than it gets.
             ReadersBusy: Other statements hold all readers.
         """
-        await self._take_slot()
-        try:
-            async with AsyncExitStack() as stack:
-                tables = [
-                    await self._table(stack, name, version)
-                    for name, version in versions.items()
-                ]
-                question = SqlQuestion(
-                    sql, tables, limit, timeout_seconds, _ENGINE_BYTES
-                )
-                return await self._ask(question)
-        finally:
-            self._slots.release()
-
-    async def _take_slot(self) -> None:
-        with anyio.move_on_after(_PATIENCE_SECONDS):
-            await self._slots.acquire()
-            return
-        raise ReadersBusy
+        async with self._turns.turn(caller), AsyncExitStack() as stack:
+            tables = [
+                await self._table(stack, name, version)
+                for name, version in versions.items()
+            ]
+            question = SqlQuestion(sql, tables, limit, timeout_seconds, _ENGINE_BYTES)
+            return await self._ask(question)
 
     async def _ask(self, question: SqlQuestion) -> SqlAnswer:
         try:

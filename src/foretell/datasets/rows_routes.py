@@ -31,6 +31,7 @@ from foretell.datasets.schemas import RejectsRead, RowsRead
 from foretell.datasets.service import DatasetView
 from foretell.datasets.views import Views
 from foretell.http.dependencies import CurrentUser, Cursor, State
+from foretell.http.leaving import unless_gone
 from foretell.http.listing import page_base
 from foretell.http.routing import requires, router
 from foretell.http.timing import ServerTiming
@@ -110,16 +111,19 @@ async def read_rows(
         view, wanted = await _wanted(state.cursors, views, user, name, sent, cursor)
         query = wanted.query(columns_of(view.shown), reader.functions)
     with timing.step("read"):
-        position = await _start(reader, view, query, sent, limit)
+        position = await _start(request, reader, view, query, sent, limit, user.user_id)
         row_format = _negotiated(request.headers.get("accept", ""))
-        page = await reader.page(
+        reading = reader.page(
             view.shown,
             query,
             limit=limit,
             position=position or wanted.position,
             row_format=row_format,
             max_cell=max_cell,
+            caller=user.user_id,
         )
+        may_scan = query.where or query.sort
+        page = await (unless_gone(request, reading) if may_scan else reading)
     ends = tuple(wanted.cursor(state.cursors, p) for p in (page.next, page.previous))
     response = _rows_response(request, page, row_format, *ends)
     response.headers.update(timing.header)
@@ -201,13 +205,22 @@ async def download_dataset(
 
 
 async def _start(
-    reader: DatasetReader, view: DatasetView, query: RowsQuery, sent: Sent, limit: int
+    request: Request,
+    reader: DatasetReader,
+    view: DatasetView,
+    query: RowsQuery,
+    sent: Sent,
+    limit: int,
+    caller: str,
 ) -> Position | None:
     """Where the page starts that `after_row` or `seek` asks for."""
     if sent.after_row is not None and sent.seek is not None:
         raise ParameterInvalid("seek", "cannot be combined with after_row")
     if sent.seek is not None:
-        return await reader.seek(view.shown, query, sent.seek, limit=limit)
+        return await unless_gone(
+            request,
+            reader.seek(view.shown, query, sent.seek, limit=limit, caller=caller),
+        )
     if sent.after_row is None:
         return None
     if query.where or query.sort:

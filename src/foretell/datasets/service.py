@@ -169,7 +169,8 @@ class DatasetsService:
             derive,
             functions=self._reader.functions,
         )
-        return await self._reader.count(view.shown, asked.where, asked.derived)
+        found = await self._reader.count(view.shown, asked.where, asked.derived)
+        return found.count
 
     async def profile(
         self,
@@ -234,13 +235,12 @@ class DatasetsService:
     ) -> DatasetView:
         """A dataset through one version, the current one by default."""
         _ensure_allowed(principal, Scope.DATASETS_READ, name)
-        dataset = await self._store.find(name, principal)
-        if dataset is None:
+        found = await self._store.find_with_version(name, principal, version)
+        if found is None:
             raise DatasetNotFound(name)
-        number = dataset.current if version is None else version
-        shown = await self._store.find_version(dataset.id, number or 0)
+        dataset, shown = found
         if shown is None:
-            raise DatasetVersionNotFound(name, number or 0)
+            raise DatasetVersionNotFound(name, version or dataset.current or 0)
         return DatasetView(dataset, shown)
 
     async def find_named(
@@ -269,10 +269,12 @@ class DatasetsService:
         self, principal: Principal, name: str, dataset_id: str, version: int
     ) -> DatasetView:
         """The version that a cursor reads, which may be gone by now."""
-        dataset = await self._store.find_by_id(dataset_id)
-        if dataset is None:
-            raise DatasetVersionGone
-        view = await self.get(principal, name, version)
+        try:
+            view = await self.get(principal, name, version)
+        except (DatasetNotFound, DatasetVersionNotFound):
+            if await self._store.find_by_id(dataset_id) is None:
+                raise DatasetVersionGone from None
+            raise
         if view.dataset.id != dataset_id:
             raise DatasetVersionGone
         return view

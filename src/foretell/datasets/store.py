@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +28,30 @@ class DatasetStore:
             visible_to(Dataset, principal),
         )
         return (await self.session.scalars(statement)).one_or_none()
+
+    async def find_with_version(
+        self, name: str, principal: Principal, number: int | None
+    ) -> tuple[Dataset, DatasetVersion | None] | None:
+        """The same with one of its versions, the current one by default, if there is one.
+
+        One statement, because every page of rows begins with this question.
+        """
+        wanted = Dataset.current if number is None else literal(number)
+        statement = (
+            select(Dataset, DatasetVersion)
+            .outerjoin(
+                DatasetVersion,
+                (DatasetVersion.dataset_id == Dataset.id)
+                & (DatasetVersion.number == wanted),
+            )
+            .where(
+                Dataset.name == name,
+                Dataset.current.is_not(None),
+                visible_to(Dataset, principal),
+            )
+        )
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def list_named(
         self, principal: Principal, names: Sequence[str]

@@ -1,15 +1,16 @@
 """The edge: a FastAPI application whose `__call__` does once what every request needs.
 
-Request id, host check, header limits, security headers, CORS, metrics and the
-access log happen here, in one ASGI callable, whichever door follows: a fast path
-(a callable that claims exact paths in front of FastAPI) or the application. A
-`BaseHTTPMiddleware` would cost more than a prediction (docs/decisions/0005).
+Request id, host check, header limits, security headers, CORS, limits of callers,
+metrics and the access log happen here, in one ASGI callable, whichever door follows:
+a fast path (a callable that claims exact paths in front of FastAPI) or the
+application. A `BaseHTTPMiddleware` would cost more than a prediction
+(docs/decisions/0005).
 """
 
 import os
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from itertools import count
 from typing import Any, Protocol
 
@@ -17,13 +18,15 @@ import orjson
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import bind_to_lines, get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
-from foretell.http.problems import MEDIA_TYPE, Renderers
+from foretell.http.problems import MEDIA_TYPE, Renderers, problem_response
+from foretell.http.rate_limits import HEADERS, RateLimits
 from foretell.http.token_schemes import TokenSchemes
 
 log = get_logger("foretell.http")
@@ -98,6 +101,7 @@ class Edge(FastAPI):
         self._metrics = metrics
         self._access_log = access_log
         self._fast_paths: list[FastPath] = []
+        self._rate_limits: RateLimits | None = None
         self._compressed: ASGIApp = GZipMiddleware(self.handle, minimum_size=1024)
         self._ids = count()
         self._id_prefix = os.urandom(9).hex()
@@ -119,12 +123,24 @@ class Edge(FastAPI):
                     "X-Request-ID",
                     "X-Routing-Key",
                 ],
-                expose_headers=["ETag", "Link", "Location", "X-Request-ID"],
+                expose_headers=[
+                    "ETag",
+                    "Link",
+                    "Location",
+                    "RateLimit",
+                    "RateLimit-Policy",
+                    "Retry-After",
+                    "X-Request-ID",
+                ],
                 max_age=600,
             )
         if not hasattr(self.state, "renderers"):
             self.state.renderers = Renderers()
         self.state.token_schemes = TokenSchemes()
+
+    def limit_callers(self, limits: RateLimits) -> None:
+        """Count every request from now on, whichever door it takes."""
+        self._rate_limits = limits
 
     def add_fast_path(self, fast_path: FastPath) -> None:
         """Let `fast_path` answer what it claims. It steps aside while the
@@ -147,7 +163,7 @@ class Edge(FastAPI):
         refusal, request_id = self._inspect(scope)
         # Starlette shares one state between requests when a server passes none.
         scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, scope["state"])
         started = time.perf_counter()
         try:
             if refusal is not None:
@@ -164,6 +180,13 @@ class Edge(FastAPI):
             self._record(scope, answer.status, time.perf_counter() - started)
 
     async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Behind CORS: a front end can read a refusal, and a preflight is not counted.
+        if self._rate_limits is not None:
+            refusal = await self._rate_limits.refusal(scope)
+            if refusal is not None:
+                response = problem_response(Request(scope), refusal)
+                await response(scope, receive, send)
+                return
         if not self.user_middleware and not self.dependency_overrides:
             for fast_path in self._fast_paths:
                 if fast_path.claims(scope):
@@ -224,22 +247,29 @@ class Edge(FastAPI):
 class _Answer:
     """Adds the headers that every answer has and notes its status."""
 
-    __slots__ = ("_request_id", "_send", "status")
+    __slots__ = ("_request_id", "_send", "_state", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(
+        self, send: Send, request_id: str, state: MutableMapping[str, Any]
+    ) -> None:
         self._send = send
         self._request_id = request_id.encode()
+        self._state = state
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            _complete(message, self._request_id)
+            _complete(message, self._request_id, self._state.get(HEADERS, ()))
         await self._send(message)
 
 
-def _complete(message: MutableMapping[str, Any], request_id: bytes) -> None:
-    headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
+def _complete(
+    message: MutableMapping[str, Any],
+    request_id: bytes,
+    more: Iterable[tuple[bytes, bytes]],
+) -> None:
+    headers = [*message.get("headers", ()), (b"x-request-id", request_id), *more]
     headers += _SECURITY_HEADERS
     has_policy = has_caching = False
     for name, _ in headers:

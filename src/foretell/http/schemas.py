@@ -1,5 +1,6 @@
 """Bases of request and response bodies."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -17,13 +18,14 @@ from foretell.core.ids import NAME_PATTERN
 
 T = TypeVar("T")
 MAX_VERSION = 2**31 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _storable(text: str) -> str:
     # PostgreSQL refuses NUL and no database stores half a surrogate pair.
     if "\x00" in text:
         raise ValueError("holds a NUL character")
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise ValueError("holds a lone surrogate")
     return text
 

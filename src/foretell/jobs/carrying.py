@@ -6,6 +6,7 @@ ever waits for the broker. What could not be sent, or was sent and lost, is stil
 `queued` in the table; the sweep finds it there and sends it with doubling pauses.
 """
 
+import heapq
 import queue
 import threading
 import time
@@ -15,8 +16,7 @@ from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
-from foretell.jobs.doorbell import Waiting
-from foretell.jobs.ports import Executor
+from foretell.jobs.ports import Executor, Waiting
 from foretell.jobs.sending_store import SendingStore
 
 # A broker that lost an id is rare, a busy one is not: time for the first delivery.
@@ -27,6 +27,8 @@ _SWEPT = 200
 _WAITING = 10_000
 _REST_SECONDS = (1.0, 10.0)  # after the first failure, and at most
 _LEAVING_SECONDS = 0.2
+# A job for later than this is left to the sweep, which comes once a second.
+_SOON_SECONDS = 60.0
 # The sweep may cost this part of a server's time, however long the table is.
 _SWEEP_SHARE = 1 / 20
 log = get_logger(__name__)
@@ -40,6 +42,7 @@ class Carrier:
         self._database = database
         self._clock = clock
         self._waiting: queue.Queue[Waiting] = queue.Queue(_WAITING)
+        self._later: list[tuple[float, Waiting]] = []  # of the thread alone
         self._is_closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._rests_until = 0.0
@@ -56,7 +59,8 @@ class Carrier:
         return time.monotonic() < self._rests_until
 
     def ring(self, *jobs: Waiting) -> None:
-        """Send the ids soon. What finds no room or no broker is left to the sweep."""
+        """Send the ids soon, or when they are due. What finds no room or no broker is
+        left to the sweep."""
         if jobs and self._thread is None:
             self._thread = threading.Thread(
                 target=self._send_for_ever, name="job-carrier", daemon=True
@@ -86,7 +90,7 @@ class Carrier:
                     waited = (now - job.run_at).total_seconds()
                     wait = min(max(waited, FIRST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
                     if await store.note_sent(job.id, now, wait):
-                        noted.append((job.id, job.queue))
+                        noted.append(Waiting(job.id, job.queue))
             # After the commit: another process may have been first.
             self.ring(*noted)
         took = time.monotonic() - began
@@ -103,18 +107,40 @@ class Carrier:
 
     def _send_for_ever(self) -> None:
         while True:
+            self._send_what_is_due()
             try:
-                job = self._waiting.get(timeout=_LEAVING_SECONDS / 2)
+                job = self._waiting.get(timeout=self._pause_seconds())
             except queue.Empty:
                 if self._is_closed.is_set():
                     break
                 continue
-            self._send(job)
+            self._send_or_keep(job)
         self._executor.close()
+
+    def _send_or_keep(self, job: Waiting) -> None:
+        seconds = 0.0
+        if job.run_at is not None:
+            seconds = (job.run_at - self._clock.now()).total_seconds()
+        if seconds <= 0:
+            self._send(job)
+        elif seconds <= _SOON_SECONDS and len(self._later) < _WAITING:
+            heapq.heappush(self._later, (time.monotonic() + seconds, job))
+
+    def _send_what_is_due(self) -> None:
+        while self._later and self._later[0][0] <= time.monotonic():
+            _, job = heapq.heappop(self._later)
+            if not self.is_resting:
+                self._send(job)
+
+    def _pause_seconds(self) -> float:
+        pause = _LEAVING_SECONDS / 2
+        if self._later:
+            pause = min(pause, max(0.0, self._later[0][0] - time.monotonic()))
+        return pause
 
     def _send(self, job: Waiting) -> None:
         try:
-            self._executor.send(*job)
+            self._executor.send(job.id, job.queue)
             self._rest = _REST_SECONDS[0]
         except Unavailable as error:
             log.warning("broker.away", reason=error.detail)

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-import sys
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from foretell.core.logs import get_logger
+from foretell.jobs import head_start
 from foretell.jobs.identity import is_alive, worker_identity
 
 _LAST_BREATH_SECONDS = 0.005
@@ -43,7 +44,8 @@ class Nursery:
     def __init__(self, composition: str, environment: Mapping[str, str] | None) -> None:
         self._composition = composition
         self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | subprocess.Popen[bytes] | None
+        self._process = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -65,26 +67,28 @@ class Nursery:
         return await asked
 
     async def _start(self) -> asyncio.StreamWriter:
+        begun = head_start.take(self._composition, self._environment)
+        if begun is None:
+            ours = await self._execute()
+        else:
+            self._process, ours = begun.process, begun.channel
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._reading = asyncio.create_task(self._read(reader))
+        return self._writer
+
+    async def _execute(self) -> socket.socket:
+        """Start the process; answers our end of its channel."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "foretell.jobs.nursery",
-                self._composition,
-                "--parent",
-                str(os.getpid()),
-                "--channel",
-                str(theirs.fileno()),
+                *head_start.command_of(self._composition, theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 env=None if self._environment is None else dict(self._environment),
                 pass_fds=(theirs.fileno(),),
                 # Ctrl-C is for us; we tell the workers. uvloop has no process_group.
                 start_new_session=True,
             )
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._reading = asyncio.create_task(self._read(reader))
-        return self._writer
+        return ours
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError):
@@ -117,7 +121,9 @@ class Nursery:
             self._writer.close()
             self._writer = None
         self._kill()
-        if self._process is not None:
+        if isinstance(self._process, subprocess.Popen):
+            await asyncio.to_thread(self._process.wait)
+        elif self._process is not None:
             await self._process.wait()
         for child in list(self.children.values()):
             child.signal(signal.SIGKILL)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from foretell.core.parts import Parts
 from foretell.core.plugins import load_plugin, names_of
 from foretell.jobs.carrying import Carrier
-from foretell.jobs.doorbell import Bell, Doorbell
-from foretell.jobs.ports import Executor
+from foretell.jobs.doorbell import Doorbell
+from foretell.jobs.ports import Bell, Executor
 from foretell.settings import Settings, SettingsError
 
 GROUP = "foretell.executors"

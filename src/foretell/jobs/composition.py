@@ -15,7 +15,7 @@ from foretell.core.clock import Clock, SystemClock
 from foretell.core.db import Database
 from foretell.core.parts import Parts
 from foretell.core.principal import Principal
-from foretell.jobs.ports import Executor
+from foretell.jobs.ports import Executor, OpenEar
 from foretell.jobs.registry import TaskRegistry
 
 
@@ -26,7 +26,8 @@ class Timing:
     Attributes:
         lease: How long a claim holds without a sign of life.
         beat: Between extensions of the lease.
-        pulse: Between looks for a cancellation and writes of progress.
+        pulse: Between looks for a cancellation.
+        write: Between writes of progress.
         poll: Between looks for work when nothing rings.
         fed_poll: The same where an executor brings ids: a look costs every worker's
             machine a statement, and only what a broker lost is found by it.
@@ -39,10 +40,11 @@ class Timing:
 
     lease: float = 30.0
     beat: float = 5.0
-    pulse: float = 0.25
+    pulse: float = 0.15
+    write: float = 0.25
     poll: float = 1.0
     fed_poll: float = 5.0
-    nudge: float = 0.1
+    nudge: float = 0.05
     grace: float = 2.0
     drain: float = 5.0
     patience: float = 0.5
@@ -63,6 +65,7 @@ class Composition:
         services: Opens the process's parts, once; tasks get them as `job.services`.
         executor: What wakes the worker; `None` for the embedded one, which is rung at
             the doorbell.
+        ears: Hear further bells, beside those of the host and of the database.
     """
 
     registry: TaskRegistry
@@ -74,6 +77,7 @@ class Composition:
     timing: Timing = Timing()
     queues: tuple[str, ...] = ()
     executor: Executor | None = None
+    ears: tuple[OpenEar, ...] = ()
 
 
 def load_composition(dotted: str) -> Composition:

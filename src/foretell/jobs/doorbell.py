@@ -15,30 +15,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Protocol
 
-Audience = Literal["worker", "server"]
-Waiting = tuple[str, str]
-"""Id and queue of a job that waits for a worker."""
+from foretell.jobs.ports import Audience, Waiting
+
 _LONGEST_ADDRESS = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 _LISTING_SECONDS = 0.5
-
-
-class Bell(Protocol):
-    def ring(self, *jobs: Waiting) -> None:
-        """Wake whoever listens, now or a little later; never waits or raises.
-
-        Args:
-            jobs: Why, for bells that say so.
-        """
-        ...
-
-
-class SilentBell:
-    """For places without listeners: everybody polls."""
-
-    def ring(self, *_jobs: Waiting) -> None:
-        return None
 
 
 def socket_folder(data_dir: Path) -> Path | None:
@@ -73,6 +54,7 @@ class Doorbell:
         self._opened: socket.socket | None = None
         self._addresses: set[str] = set()
         self._listed = float("-inf")
+        self._changed = -1
 
     def ring(self, *_jobs: Waiting) -> None:
         if self._folder is None:
@@ -87,8 +69,14 @@ class Doorbell:
 
     def _current(self) -> list[str]:
         now = time.monotonic()
-        if not self._addresses or now - self._listed > _LISTING_SECONDS:
-            self._listed = now
+        try:
+            changed = os.stat(self._folder or "").st_mtime_ns
+        except OSError:
+            changed = -1
+        # The folder's time tells of new sockets, but not in finer steps than the
+        # clock of the file system.
+        if changed != self._changed or now - self._listed > _LISTING_SECONDS:
+            self._listed, self._changed = now, changed
             with suppress(OSError), os.scandir(self._folder) as entries:
                 found = [e.path for e in entries if e.name.startswith(self._prefix)]
                 self._addresses = set(found)

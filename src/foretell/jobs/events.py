@@ -9,6 +9,7 @@ that a revoked credential does not listen for ever; a browser comes back by itse
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from pathlib import Path
 
 from foretell.core.principal import Principal
@@ -33,8 +34,15 @@ def _event(kind: str, position: str, data: str) -> bytes:
     return f"event: {kind}\nid: {position}\n{body}\n".encode()
 
 
+# All listeners are handed the same objects: one is written down once for all of them.
+@lru_cache(maxsize=512)
 def _state_of(job: Job) -> str:
     return JobRead.model_validate(job).model_dump_json()
+
+
+@lru_cache(maxsize=512)
+def _event_of(job: Job, kind: str) -> bytes:
+    return _event(kind, f"{job.changed_at:.6f}", _state_of(job))
 
 
 def _kind_of(job: Job, last_state: str | None) -> str:
@@ -99,14 +107,16 @@ async def events_of_all(
         while loop.time() - started < LONGEST_SECONDS:
             jobs = backlog or await subscription.take(_PING_SECONDS)
             backlog = []
+            news = []
             for job in jobs:
                 if job.changed_at >= since and may_see(principal, job):
-                    kind = _kind_of(job, states.get(job.id))
-                    yield _event(kind, f"{job.changed_at:.6f}", _state_of(job))
+                    news.append(_event_of(job, _kind_of(job, states.get(job.id))))
                     states[job.id] = job.state
-                    quiet_since = loop.time()
                 if JobState(job.state).is_final:
                     states.pop(job.id, None)
+            if news:
+                yield b"".join(news)
+                quiet_since = loop.time()
             if loop.time() - quiet_since > _PING_SECONDS:
                 quiet_since = loop.time()
                 yield _PING

@@ -15,10 +15,12 @@ from sqlalchemy.orm import aliased
 from foretell.core.clock import Clock
 from foretell.core.ids import lowest_id
 from foretell.jobs import endings
+from foretell.jobs.adding import NewJob
 from foretell.jobs.claims import Claim
 from foretell.jobs.fanout import FanOut, Shard
-from foretell.jobs.statements import Statements
-from foretell.jobs.store import JobStore, NewJob
+from foretell.jobs.ports import Waiting
+from foretell.jobs.statements import statements_for
+from foretell.jobs.store import JobStore
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 _AT_ONCE = 500
@@ -28,13 +30,24 @@ _ENDED_BADLY = (JobState.FAILED, JobState.CANCELLED)
 
 
 class FamilyStore:
-    """Fan-outs, seen through one session."""
+    """Fan-outs, seen through one session.
 
-    def __init__(self, session: AsyncSession, clock: Clock) -> None:
+    Args:
+        jobs: Notes who comes back to the queue; a store of its own if left out.
+    """
+
+    def __init__(
+        self, session: AsyncSession, clock: Clock, jobs: JobStore | None = None
+    ) -> None:
         self._session = session
         self._clock = clock
-        self._jobs = JobStore(session, clock)
-        self._sql = Statements(session.get_bind().dialect.name)
+        self._jobs = jobs or JobStore(session, clock)
+        self._sql = statements_for(session.get_bind().dialect.name)
+
+    @property
+    def woken(self) -> list[Waiting]:
+        """As of `JobStore`."""
+        return self._jobs.woken
 
     async def shards(self, parent_id: str, stage: int) -> list[Shard]:
         """Children of one fan-out, in its order."""
@@ -68,6 +81,8 @@ class FamilyStore:
         await self._session.execute(
             self._sql.wait_for(claim.id, active=active, total=total, now=now)
         )
+        if active == 0:
+            await self._jobs.wakes(claim.id)
         return True
 
     async def stranded(self) -> Sequence[str]:
@@ -87,7 +102,10 @@ class FamilyStore:
         """Bring a waiting parent back to the queue."""
         now = self._clock.now()
         result = await self._session.execute(self._sql.wake(parent_id, now))
-        return isinstance(result, CursorResult) and result.rowcount > 0
+        is_woken = isinstance(result, CursorResult) and result.rowcount > 0
+        if is_woken:
+            await self._jobs.wakes(parent_id)
+        return is_woken
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and everything below it."""
@@ -116,6 +134,7 @@ class FamilyStore:
         async for ids in self._levels(job_id, _ENDED_BADLY):
             now = self._clock.now()
             await self._session.execute(self._sql.requeue(ids, None, now))
+            await self._jobs.wakes(*ids)
 
     async def ended_before(self, moment: datetime, limit: int) -> list[str]:
         """Jobs that ended before a moment and whose results no parent waits for."""

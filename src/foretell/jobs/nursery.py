@@ -12,6 +12,7 @@ It talks to the supervisor over one socket, in lines: `spawn` in, `started PID` 
 import argparse
 import asyncio
 import gc
+import json
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -130,16 +132,36 @@ def main() -> None:
     parser.add_argument("composition", help="package.module:function")
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--wait", action="store_true", help="to be told more")
     options = parser.parse_args()
     die_with_parent(options.parent)
     sys.path.insert(0, str(Path.cwd()))
-    composition = load_composition(options.composition)
-    composition.make_database()  # imports the driver; opens nothing
-    configure_mappers()
-    gc.collect()
-    gc.freeze()  # keeps the collector from touching, and so copying, shared pages
     with socket.socket(fileno=options.channel) as channel:
+        if options.wait and not _is_told(channel, options.composition):
+            return
+        composition = load_composition(options.composition)
+        composition.make_database()  # imports the driver; opens nothing
+        configure_mappers()
+        gc.collect()
+        gc.freeze()  # keeps the collector from touching, and so copying, shared pages
         _Nursery(channel, _worker_of(composition)).serve()
+
+
+def _is_told(channel: socket.socket, composition: str) -> bool:
+    """Import what there is to import, then take the environment over.
+
+    Nothing may be read past that line: what follows it are requests to fork.
+    """
+    import_module(composition.partition(":")[0])
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        received = channel.recv(1)
+        if not received:
+            return False  # the server that wanted a nursery is gone
+        line += received
+    os.environ.clear()
+    os.environ.update(json.loads(line))
+    return True
 
 
 if __name__ == "__main__":

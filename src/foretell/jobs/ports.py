@@ -1,7 +1,64 @@
-"""What may carry the ids of jobs to workers on other machines, as a port."""
+"""What wakes workers, as ports: bells that are rung and ears that hear them, and what
+carries the ids of jobs to workers on other machines.
+
+None of them holds a truth. A ring that is lost costs at most a poll, an id that is
+lost is found by the sweep.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+Audience = Literal["worker", "server"]
+"""Workers look for work, servers for news to tell."""
+
+
+class Waiting(NamedTuple):
+    """A job that waits for a worker; `run_at` where it was given a moment."""
+
+    id: str
+    queue: str
+    run_at: datetime | None = None
+
+
+class Bell(Protocol):
+    """Tells those who listen that there is something to look at."""
+
+    def ring(self, *jobs: Waiting) -> None:
+        """Wake whoever listens, now or a little later; never waits or raises.
+
+        Args:
+            jobs: Why, for bells that say so.
+        """
+        ...
+
+
+class Ear(Protocol):
+    """Hears bells, from when it is made on a running event loop until it is closed."""
+
+    def close(self) -> None: ...
+
+
+OpenEar = Callable[[Audience, Callable[[], None]], Ear]
+"""Makes an ear of an audience; the function runs on the loop when a bell rings."""
+
+
+class SilentBell:
+    """For places without listeners: everybody polls."""
+
+    def ring(self, *_jobs: Waiting) -> None:
+        return None
+
+
+class Bells:
+    """Several bells as one."""
+
+    def __init__(self, *bells: Bell) -> None:
+        self._bells = bells
+
+    def ring(self, *jobs: Waiting) -> None:
+        for bell in self._bells:
+            bell.ring(*jobs)
 
 
 class Executor(Protocol):

@@ -3,6 +3,7 @@ commit, settles a job and takes the next."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,11 +13,12 @@ from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.outages import DatabaseUnavailable, demanding_an_answer
 from foretell.jobs import endings
-from foretell.jobs.claims import Claim, Work
+from foretell.jobs.claims import CLAIMED, Claim, Work
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobLost
 from foretell.jobs.ledger import Columns
 from foretell.jobs.plans import Plans
+from foretell.jobs.ports import Waiting
 from foretell.jobs.prepared import Prepared
 
 _AWAY = (
@@ -41,9 +43,16 @@ class PostgresqlLedger:
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
         self._known: dict[Prepared, Any] = {}
+        self.woken: list[Waiting] = []
 
     async def is_due(self) -> bool:
         return await self._run(self._plans.due, self._plans.now()) is not None
+
+    async def next_due(self, seconds: float) -> datetime | None:
+        plan = self._plans.next_due
+        row = await self._run(plan, self._plans.until(seconds))
+        found: datetime | None = plan.read(row)["run_at"]
+        return found
 
     async def claim(self) -> Claim | None:
         plan = self._plans.claim
@@ -64,11 +73,12 @@ class PostgresqlLedger:
             # Asked to stop while it ended: it does not go back to the queue.
             cancelled = endings.cancelled(self._clock.now())
             return await self.settle(claim, cancelled, progress, wants_next)
+        if has_parent and row["woken"] is not None:
+            self.woken.append(Waiting(str(claim.parent_id), row["woken"]))
         if not wants_next or row["id"] is None:
             return None
         found = plan.read(row)
-        del found["ended"]
-        return Claim(**found)
+        return Claim(**{name: found[name] for name in CLAIMED})
 
     async def _run(self, plan: Prepared, arguments: dict[str, Any]) -> Any:
         values = plan.arguments(arguments)

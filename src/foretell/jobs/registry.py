@@ -8,6 +8,7 @@ submitted and not when it runs.
 
 import inspect
 import math
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
@@ -20,6 +21,9 @@ from foretell.errors import FieldError
 from foretell.jobs.errors import TaskArgumentsInvalid, TaskFailed, TaskUnknown
 
 MAX_DEPTH = 20
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_BAD_TEXT = "holds a NUL character or half a surrogate pair"
+_HARMLESS = frozenset({int, bool, type(None)})
 Function = TypeVar("Function", bound=Callable[..., Any])
 # `(unit of work, caller, arguments)`: raises when an object that the arguments name
 # does not exist for the caller.
@@ -250,9 +254,7 @@ def jsonable(value: Any) -> Any:
     return plain
 
 
-def unstorable(
-    value: Any, pointer: str = "", depth: int = MAX_DEPTH
-) -> tuple[str, str] | None:
+def unstorable(value: Any, depth: int = MAX_DEPTH) -> tuple[str, str] | None:
     """What keeps JSON out of some database: NUL and half surrogate pairs
     (PostgreSQL), NaN and infinity (all), more than 31 levels (MariaDB).
 
@@ -260,19 +262,19 @@ def unstorable(
         Pointer and words of the first fault, or `None`.
     """
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
-            return pointer, "holds a NUL character or half a surrogate pair"
-        return None
+        return ("", _BAD_TEXT) if _UNSTORABLE.search(value) else None
     if isinstance(value, float):
-        return None if math.isfinite(value) else (pointer, "is not a finite number")
+        return None if math.isfinite(value) else ("", "is not a finite number")
     if not isinstance(value, Mapping | list):
         return None
     if depth == 0:
-        return pointer, f"is nested more than {MAX_DEPTH} levels deep"
+        return "", f"is nested more than {MAX_DEPTH} levels deep"
+    is_object = isinstance(value, Mapping)
+    pairs: Iterable[tuple[Any, Any]]
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in pairs:
-        below = f"{pointer}/{_escaped(key)}"
-        fault = unstorable(str(key), below) or unstorable(item, below, depth - 1)
-        if fault is not None:
-            return fault
+        if is_object and _UNSTORABLE.search(str(key)):
+            return f"/{_escaped(key)}", _BAD_TEXT
+        if type(item) not in _HARMLESS and (fault := unstorable(item, depth - 1)):
+            return f"/{_escaped(key)}{fault[0]}", fault[1]
     return None

@@ -26,7 +26,6 @@ from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.composition import Composition
 from foretell.jobs.context import JobContext
-from foretell.jobs.doorbell import Bell, SilentBell
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobLost, TaskFailed
 from foretell.jobs.failures import frames_of, problem_of, wait_before_retry
@@ -35,8 +34,10 @@ from foretell.jobs.fanout import FanOut, Shard
 from foretell.jobs.interrupts import JobInterrupted, call_task
 from foretell.jobs.ledger import Ledger, SessionLedger
 from foretell.jobs.logs import JobLog, log_path
+from foretell.jobs.ports import Bell, SilentBell, Waiting
 from foretell.jobs.registry import Task, jsonable
 from foretell.jobs.store import JobStore
+from foretell.jobs.tables import JobState
 from foretell.jobs.watch import Watch
 
 _NEWER_WAIT_SECONDS = 30
@@ -103,7 +104,7 @@ class Runner:
     Args:
         watch: Looks after the running job; `None` in tests that drive a clock.
         bell: Rung when a job changed (for event streams of servers).
-        workers_bell: Rung when a job made work for others.
+        workers_bell: Told which jobs came into the queue, or back to it.
         ledger_of: How claims and ends reach the table (`open_ledger` in workers).
     """
 
@@ -136,6 +137,7 @@ class Runner:
             composition.timing.lease,
         )
         self._ledger = ledger_of(database, self.work, composition.clock)
+        self._woken: list[Waiting] = []
 
     async def claim(self) -> Claim | None:
         """Take the next due job."""
@@ -151,17 +153,36 @@ class Runner:
                 return claim
             later = self._parts.clock.now() + timedelta(seconds=_KEY_WAIT_SECONDS)
             await store.end(claim, endings.released(claim, later))
+        self._woken += store.woken
         return None
 
     async def is_due(self) -> bool:
         """Whether there is work, without taking the write lock."""
         return await self._ledger.is_due()
 
+    async def until_due(self, seconds: float) -> float:
+        """How many seconds to wait for the next job that is due by itself; so many
+        if there is none."""
+        due = await self._ledger.next_due(seconds)
+        if due is None:
+            return seconds
+        return max(0.0, (due - self._parts.clock.now()).total_seconds())
+
     async def release(self, claim: Claim) -> None:
         """Give a job back that was claimed and will not be run here."""
         ending = endings.released(claim, self._parts.clock.now())
         with suppress(JobLost):
-            await self._ledger.settle(claim, ending, None, False)
+            await self._settle(claim, ending, False)
+        self._tell(None)
+
+    def _tell(self, mine: Claim | None) -> None:
+        """Tell workers what came back to the queue, but for what is ours now."""
+        woken = {job.id: job for job in [*self._ledger.woken, *self._woken]}
+        self._ledger.woken, self._woken = [], []
+        if mine is not None:
+            woken.pop(mine.id, None)
+        if woken:
+            self._workers_bell.ring(*woken.values())
 
     async def aclose(self) -> None:
         await self._ledger.close()
@@ -170,7 +191,10 @@ class Runner:
         """Free what this worker seems to hold although it runs nothing: the rest of
         a commit whose answer was lost."""
         async with self._database.writing() as session:
-            await self._store(session).free_worker(self.work.worker)
+            store = self._store(session)
+            await store.free_worker(self.work.worker)
+        self._woken += store.woken
+        self._tell(None)
 
     def stop(self, reason: str) -> None:
         """Tell the running task to stop; on the loop's thread."""
@@ -188,13 +212,15 @@ class Runner:
         """
         job_log = JobLog(log_path(self._parts.data_dir, claim.id))
         structlog.contextvars.bind_contextvars(job_id=claim.id)
+        following: Claim | None = None
         try:
             with job_log.capturing():
                 following = await self._run(claim, job_log, wants_next=wants_next)
             if following is None and wants_next and claim.parent_id is not None:
                 # The end of the last child may have made its parent due.
-                return await self.claim()
-            return await self._admitted(following)
+                following = await self._ledger.claim()
+            following = await self._admitted(following)
+            return following
         except JobLost:
             job_log.write("another worker has this job now; what this try did is void")
             log.warning("job.lost", token=claim.token)
@@ -206,6 +232,7 @@ class Runner:
             structlog.contextvars.unbind_contextvars("job_id")
             job_log.close()
             self._bell.ring()
+            self._tell(following)
 
     async def _run(
         self, claim: Claim, job_log: JobLog, *, wants_next: bool
@@ -300,13 +327,13 @@ class Runner:
                 families = FamilyStore(session, self._parts.clock)
                 if not await families.suspend(claim, fan):
                     raise JobLost
-                return (
+                following = (
                     await self._store(session).claim(self.work) if wants_next else None
                 )
+            self._woken += families.woken
+            return following
 
-        following = await self._once(claim, write)
-        self._workers_bell.ring()
-        return following
+        return await self._once(claim, write)
 
     async def _succeed(
         self, attempt: Try, result: Any, wants_next: bool
@@ -317,7 +344,10 @@ class Runner:
         session = attempt.publication.session
         if session is None:
             return await self._settle(claim, ending, wants_next, context)
-        following = await self._write_end(session, claim, ending, wants_next, context)
+        store = self._store(session)
+        if not await store.end(claim, ending, context.current.columns()):
+            raise JobLost
+        following = await store.claim(self.work) if wants_next else None
         try:
             await attempt.publication.commit()
         except Unavailable:
@@ -325,7 +355,8 @@ class Runner:
             if not await self._patiently(lambda: self._is_ended(claim)):
                 raise
             await self._patiently(self.free_own)
-            return None
+            following = None
+        self._woken += store.woken
         return following
 
     def _stopped(self, attempt: Try, error: BaseException) -> Ending:
@@ -379,7 +410,11 @@ class Runner:
             progress = context.current.columns() if context else None
             return await self._ledger.settle(claim, ending, progress, wants_next)
 
-        return await self._once(claim, write)
+        following = await self._once(claim, write)
+        if ending.state == JobState.QUEUED:
+            run_at = ending.values.get("run_at")
+            self._woken.append(Waiting(claim.id, claim.queue, run_at))
+        return following
 
     async def _once(
         self, claim: Claim, write: Callable[[], Awaitable[Claim | None]]
@@ -396,20 +431,6 @@ class Runner:
             return await write()
 
         return await self._patiently(carefully)
-
-    async def _write_end(
-        self,
-        session: AsyncSession,
-        claim: Claim,
-        ending: Ending,
-        wants_next: bool,
-        context: JobContext,
-    ) -> Claim | None:
-        store = self._store(session)
-        progress = context.current.columns()
-        if not await store.end(claim, ending, progress):
-            raise JobLost
-        return await store.claim(self.work) if wants_next else None
 
     async def _is_ended(self, claim: Claim) -> bool:
         async with self._database.reading() as session:

@@ -58,7 +58,7 @@ class Scheduler:
             has_expired = await JobStore(session, self._clock).has_expired()
         if has_expired:
             async with self._database.writing() as session:
-                await JobStore(session, self._clock).expire()
+                await self._jobs_of(session).expire()
         for schedule_id, owner_id in due:
             owner = await self._principal_of(owner_id)
             async with self._database.writing() as session:

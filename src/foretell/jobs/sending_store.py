@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import CursorResult, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from foretell.jobs.statements import Statements
+from foretell.jobs.statements import statements_for
 from foretell.jobs.tables import Job, JobQueue, JobState
 
 
@@ -17,7 +17,7 @@ class SendingStore:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
-        self._sql = Statements(session.get_bind().dialect.name)
+        self._sql = statements_for(session.get_bind().dialect.name)
 
     async def due(
         self, now: datetime, first_wait: timedelta, limit: int

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from foretell.core.clock import Clock
 from foretell.core.pagination import Cursors, Page
 from foretell.core.principal import Principal
-from foretell.jobs.doorbell import Bell
+from foretell.jobs.adding import NewJob
+from foretell.jobs.after_commit import ring_after_commit
 from foretell.jobs.errors import (
     JobActive,
     JobFinished,
@@ -22,8 +23,9 @@ from foretell.jobs.errors import (
     TaskUnknown,
 )
 from foretell.jobs.families import FamilyStore
+from foretell.jobs.ports import Bell
 from foretell.jobs.registry import Task, TaskRegistry
-from foretell.jobs.store import Filter, JobStore, NewJob, QueueState, ring_after_commit
+from foretell.jobs.store import Filter, JobStore, QueueState
 from foretell.jobs.tables import Job, JobAttempt, JobState
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ class JobsService:
         bell: Bell,
     ) -> None:
         self._session = session
+        self._clock = clock
         self._store = JobStore(session, clock)
-        self._families = FamilyStore(session, clock)
         self._registry = registry
         self._cursors = cursors
         self._bell = bell
@@ -103,9 +105,8 @@ class JobsService:
             concurrency_limit=concurrency_limit,
             expires_at=expires_at,
         )
-        job, is_new = await self._store.add(new)
-        told = [(job.id, job.queue)] if is_new and run_at is None else []
-        ring_after_commit(self._session, self._bell, *told)
+        job, _is_new = await self._store.add(new)
+        self._ring_after_commit()
         return job
 
     async def submit_many(
@@ -123,10 +124,16 @@ class JobsService:
         """
         news = [self._new(task, args, owner_id=owner_id, **options) for args in many]
         ids = await self._store.add_many(news)
-        pairs = zip(ids, news, strict=True)
-        told = [(job_id, new.queue) for job_id, new in pairs if new.run_at is None]
-        ring_after_commit(self._session, self._bell, *told)
+        self._ring_after_commit()
         return ids
+
+    @property
+    def _families(self) -> FamilyStore:
+        return FamilyStore(self._session, self._clock, self._store)
+
+    def _ring_after_commit(self) -> None:
+        told, self._store.woken = self._store.woken, []
+        ring_after_commit(self._session, self._bell, *told)
 
     def _new(
         self,
@@ -226,7 +233,7 @@ class JobsService:
         if not principal.is_admin:
             raise QueueForbidden("Only admins pause a queue.")
         await self._store.set_queue(name, is_paused=is_paused)
-        ring_after_commit(self._session, self._bell)
+        self._ring_after_commit()
         found = [queue for queue in await self._store.queues() if queue.name == name]
         return found[0] if found else QueueState(name, paused=is_paused)
 
@@ -236,6 +243,12 @@ class JobsService:
         if job is None or not may_see(principal, job):
             raise JobNotFound(job_id)
         return job
+
+    async def expire(self) -> int:
+        """Fail jobs that did not begin in time; answers how many."""
+        count = await self._store.expire()
+        self._ring_after_commit()
+        return count
 
     async def is_active(self, job_id: str) -> bool:
         """Whether the job exists and has not ended; asks for no rights."""
@@ -277,7 +290,7 @@ class JobsService:
         if job.state in (JobState.SUCCEEDED, JobState.FAILED):
             raise JobFinished(f"The job is over: it {job.state}.", state=job.state)
         await self._families.cancel(job_id)
-        ring_after_commit(self._session, self._bell)
+        self._ring_after_commit()
         return await self.get(principal, job_id)
 
     async def retry(self, principal: Principal, job_id: str) -> Job:
@@ -299,7 +312,7 @@ class JobsService:
         else:
             await self._families.requeue_below(job_id)
             await self._store.requeue(job)
-        ring_after_commit(self._session, self._bell)
+        self._ring_after_commit()
         return await self.get(principal, job_id)
 
 

@@ -8,6 +8,7 @@ waits for a worker.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from foretell.core.clock import Clock
 from foretell.core.db import Database, set_pragmas
@@ -18,6 +19,8 @@ from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobLost
 from foretell.jobs.ledger import Columns
 from foretell.jobs.plans import Plans
+from foretell.jobs.ports import Waiting
+from foretell.jobs.tables import JobState
 
 
 class SqliteLedger:
@@ -28,12 +31,21 @@ class SqliteLedger:
         self._plans = Plans(database.engine.dialect, work, clock)
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
+        self.woken: list[Waiting] = []
 
     async def is_due(self) -> bool:
         due = self._plans.due
         with self._connected() as connection:
             arguments = due.arguments(self._plans.now())
             return bool(connection.execute(due.text, arguments).fetchall())
+
+    async def next_due(self, seconds: float) -> datetime | None:
+        plan = self._plans.next_due
+        with self._connected() as connection:
+            arguments = plan.arguments(self._plans.until(seconds))
+            rows = connection.execute(plan.text, arguments).fetchall()
+        found: datetime | None = plan.read(rows[0])["run_at"]
+        return found
 
     async def claim(self) -> Claim | None:
         with self._connected() as connection:
@@ -43,8 +55,10 @@ class SqliteLedger:
         self, claim: Claim, ending: Ending, progress: Columns | None, wants_next: bool
     ) -> Claim | None:
         with self._connected() as connection, _transaction(connection):
-            self._end(connection, claim, ending, progress)
-            return self._claim(connection) if wants_next else None
+            woken = self._end(connection, claim, ending, progress)
+            following = self._claim(connection) if wants_next else None
+        self.woken += woken
+        return following
 
     def _claim(self, connection: sqlite3.Connection) -> Claim | None:
         plan = self._plans.claim
@@ -58,7 +72,7 @@ class SqliteLedger:
         claim: Claim,
         ending: Ending,
         progress: Columns | None,
-    ) -> None:
+    ) -> list[Waiting]:
         names, arguments = self._plans.ended(claim, ending, progress)
         plan = self._plans.end(names, ending.state.is_final)
         if connection.execute(plan.text, plan.arguments(arguments)).rowcount == 0:
@@ -69,10 +83,13 @@ class SqliteLedger:
             return self._end(connection, claim, cancelled, progress)
         note = self._plans.note
         connection.execute(note.text, note.arguments(arguments))
-        if claim.parent_id is not None and ending.state.is_final:
-            told = self._plans.child_ended
-            connection.execute(told.text, told.arguments(arguments))
-        return None
+        if claim.parent_id is None or not ending.state.is_final:
+            return []
+        told = self._plans.child_ended
+        rows = connection.execute(told.text, told.arguments(arguments)).fetchall()
+        parents = [told.read(row) for row in rows]
+        queued = [one for one in parents if one["state"] == JobState.QUEUED]
+        return [Waiting(one["id"], one["queue"]) for one in queued]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

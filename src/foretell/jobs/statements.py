@@ -9,6 +9,7 @@ safe to run from any number of processes at any time.
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -43,6 +44,9 @@ CLAIM_COLUMNS = [COLUMNS[name] for name in CLAIMED]
 # of what changes (`foretell.jobs.prepared`).
 NOW: Any = bindparam("now", None, type_=UtcDateTime())
 CLOCK: Any = bindparam("clock", None, type_=Double())
+CHANNEL = "foretell_jobs"
+# Said at the commit and once, however often a transaction runs it (PostgreSQL).
+NOTIFY: Any = func.pg_notify(CHANNEL, "")
 _LIMIT = func.coalesce(Job.concurrency_limit, 1)
 _SWEPT = 200
 _RETURNING = frozenset({"sqlite", "postgresql"})
@@ -464,6 +468,31 @@ class Statements:
             .group_by(Job.queue, Job.state)
         )
 
+    def next_due(self, now: datetime, until: Any, tasks: Sequence[str]) -> Select[Any]:
+        """When the next job of these tasks is due, of those that soon will be."""
+        return select(func.min(Job.run_at)).where(
+            Job.state == JobState.QUEUED,
+            Job.run_at > now,
+            Job.run_at <= until,
+            Job.task.in_(tasks),
+        )
+
+    def queued(self, job_ids: Sequence[str]) -> Select[str, str, datetime]:
+        """Id, queue and moment of those of the jobs that are in the queue."""
+        return select(Job.id, Job.queue, Job.run_at).where(
+            Job.id.in_(job_ids), Job.state == JobState.QUEUED
+        )
+
+    def queued_in(self, queue: str, now: datetime) -> Select[str, str]:
+        """Some of the jobs of a queue that could run, the most urgent first."""
+        return (
+            select(Job.id, Job.queue)
+            .where(Job.state == JobState.QUEUED, Job.queue == queue)
+            .where(Job.run_at <= now)
+            .order_by(Job.rank, Job.run_at, Job.id)
+            .limit(_SWEPT)
+        )
+
     def oldest_due(self, now: datetime) -> Select[Any]:
         is_due = Job.run_at <= now
         return select(func.min(Job.run_at)).where(
@@ -480,3 +509,6 @@ class Statements:
 
     def _change(self, now: datetime) -> dict[str, Any]:
         return {"seq": Job.seq + 1, "changed_at": self.clock(now)}
+
+
+statements_for = lru_cache(maxsize=8)(Statements)

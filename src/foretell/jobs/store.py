@@ -2,74 +2,34 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, event, select
+from sqlalchemy import CursorResult, Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from foretell.core.clock import Clock
 from foretell.core.db import is_unique_violation
-from foretell.core.ids import new_id
 from foretell.jobs import endings
+from foretell.jobs.adding import Insertion, NewJob, insert_many
 from foretell.jobs.claims import Claim, Work
-from foretell.jobs.doorbell import Bell, Waiting
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobExpired, UniqueKeyTaken
 from foretell.jobs.failures import problem_of
-from foretell.jobs.plans import insertion, written
-from foretell.jobs.statements import CLAIM_COLUMNS, Statements, active_key
+from foretell.jobs.ports import Waiting
+from foretell.jobs.statements import (
+    CLAIM_COLUMNS,
+    NOTIFY,
+    active_key,
+    statements_for,
+)
 from foretell.jobs.tables import Job, JobAttempt, JobQueue, JobState
 
-_NOTHING: Mapping[str, Any] = dict.fromkeys(
-    (
-        "active_key",
-        "started_at",
-        "finished_at",
-        "worker",
-        "lease_until",
-        "deadline",
-        "cancel_at",
-        "next_send",
-        "progress_total",
-        "progress_unit",
-        "progress_message",
-        "result",
-        "error",
-        "waits_since",
-        "waits_for",
-    )
-)
-_RUNG = "foretell.jobs.rung"
-statements_for = lru_cache(maxsize=8)(Statements)
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """What a submission decides about a job."""
-
-    task: str
-    args: Mapping[str, Any]
-    args_version: int
-    owner_id: str | None
-    max_attempts: int
-    timeout_seconds: float
-    queue: str = "default"
-    priority: int = 0
-    run_at: datetime | None = None
-    unique_key: str | None = None
-    parent_id: str | None = None
-    stage: int | None = None
-    shard: int | None = None
-    target: str | None = None
-    objects: Sequence[str] = ()
-    schedule_id: str | None = None
-    concurrency_key: str | None = None
-    concurrency_limit: int | None = None
-    expires_at: datetime | None = None
+# More at once wake nobody who is not awake by then.
+_RINGS = 200
+# Changes that one look at what changed lately tells of.
+_WINDOW = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +53,19 @@ class QueueState:
 
 
 class JobStore:
-    """The jobs tables, seen through one session."""
+    """The jobs tables, seen through one session.
+
+    Attributes:
+        woken: Jobs that came into the queue or back to it, to be told to workers
+            after the commit. PostgreSQL tells its own listeners with it.
+    """
 
     def __init__(self, session: AsyncSession, clock: Clock) -> None:
         self._session = session
         self._clock = clock
         self._dialect = session.get_bind().dialect
         self._sql = statements_for(self._dialect.name)
+        self.woken: list[Waiting] = []
 
     # --- for callers ---------------------------------------------------------
 
@@ -128,31 +94,20 @@ class JobStore:
 
     async def add_many(self, news: Iterable[NewJob]) -> list[str]:
         """Store jobs without unique keys, in one go; answers their ids."""
-        now = self._clock.now()
-        rows = [_row_of(new, now) for new in news]
-        plan = insertion(self._dialect, False)
-        arguments = [tuple(plan.arguments(written(row, now))) for row in rows]
-        if arguments:
-            connection = await self._session.connection()
-            await connection.exec_driver_sql(plan.text, arguments)
-        return [row["id"] for row in rows]
+        waiting = await self._session.run_sync(insert_many, news, self._clock.now())
+        # A worker that was woken goes on until nothing is due.
+        self.woken += waiting[:_RINGS]
+        return [job.id for job in waiting]
 
     async def _insert(self, new: NewJob, key: str | None) -> Job:
-        now = self._clock.now()
-        row = _row_of(new, now) | {"active_key": key}
-        plan = insertion(self._dialect, self._sql.can_claim_in_one)
-        arguments = tuple(plan.arguments(written(row, now)))
-
-        def insert(session: Session) -> Any:
-            answer = session.connection().exec_driver_sql(plan.text, arguments)
-            return answer.scalar_one() if self._sql.can_claim_in_one else None
-
-        # One trip into SQLAlchemy's world of greenlets; `AsyncSession` would make two.
-        changed_at = await self._session.run_sync(insert)
-        if changed_at is None:
-            return await self._read(row["id"])
-        given = {name: value for name, value in row.items() if value is not None}
-        return Job(**given, changed_at=changed_at)
+        insertion = Insertion(self._dialect, new, key, self._clock.now())
+        stored: Job | str | None
+        stored = insertion.at_leisure(self._session.sync_session)
+        if stored is None:
+            # One trip into SQLAlchemy's world of greenlets, not the two of a session.
+            stored = await self._session.run_sync(insertion.run)
+        self.woken.append(insertion.waiting)
+        return stored if isinstance(stored, Job) else await self._read(stored)
 
     async def _read(self, job_id: str) -> Job:
         found = await self.find(job_id)
@@ -186,19 +141,33 @@ class JobStore:
         )
         return list(await self._session.scalars(statement))
 
-    async def changed_since(
-        self, moment: float, job_ids: Sequence[str], limit: int = 1_000
-    ) -> list[Job]:
-        """Jobs that changed at or after `moment` (the database's clock), and those
-        named, whenever they changed."""
+    async def changed_since(self, moment: float, limit: int = 1_000) -> list[Job]:
+        """Jobs that changed at or after `moment` (the database's clock), the oldest
+        change first."""
         changed = select(Job).where(Job.changed_at >= moment)
-        rows = list(
-            await self._session.scalars(changed.order_by(Job.changed_at).limit(limit))
-        )
-        missing = set(job_ids) - {job.id for job in rows}
-        return rows + await self.find_many(sorted(missing)) if missing else rows
+        found = changed.order_by(Job.changed_at).limit(limit)
+        return list(await self._session.scalars(found))
+
+    async def positions(
+        self, moment: float | None, job_ids: Sequence[str]
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Positions of the jobs that changed at or after `moment` (the database's
+        clock), and of those named."""
+        columns = select(Job.id, Job.seq)
+        changed: dict[str, int] = {}
+        if moment is not None:
+            recent = columns.where(Job.changed_at >= moment)
+            recent = recent.order_by(Job.changed_at.desc()).limit(_WINDOW)
+            changed = {i: seq for i, seq in await self._session.execute(recent)}
+        named: dict[str, int] = {}
+        if job_ids:
+            wanted = columns.where(Job.id.in_(job_ids))
+            named = {i: seq for i, seq in await self._session.execute(wanted)}
+        return changed, named
 
     async def find_many(self, job_ids: Sequence[str]) -> list[Job]:
+        if not job_ids:
+            return []
         statement = select(Job).where(Job.id.in_(job_ids))
         return list(await self._session.scalars(statement))
 
@@ -226,8 +195,22 @@ class JobStore:
         statement = select(Job.parent_id).where(Job.id == job_id)
         parent_id = await self._session.scalar(statement)
         if parent_id is not None:
-            now = self._clock.now()
-            await self._session.execute(self._sql.child_ended(parent_id, now))
+            await self._count_off(parent_id)
+
+    async def _count_off(self, parent_id: str) -> None:
+        """A child ended; the last one brings its parent back to the queue."""
+        told = self._sql.child_ended(parent_id, self._clock.now())
+        if await self._changes(told):
+            await self.wakes(parent_id)
+
+    async def wakes(self, *job_ids: str) -> None:
+        """Note those of the jobs that are in the queue, as far as it wakes anybody."""
+        if not job_ids:
+            return
+        found = await self._session.execute(self._sql.queued(job_ids[:_RINGS]))
+        self.woken += [Waiting(*row) for row in found]
+        if self.woken and self._dialect.name == "postgresql":
+            await self._session.execute(select(NOTIFY))
 
     async def requeue(self, job: Job) -> bool:
         """Run a failed or cancelled job again.
@@ -239,14 +222,19 @@ class JobStore:
         statement = self._sql.requeue(job.id, key, self._clock.now())
         try:
             async with self._session.begin_nested():
-                return await self._changes(statement)
+                is_queued = await self._changes(statement)
         except IntegrityError as error:
             if not is_unique_violation(error):
                 raise
             raise UniqueKeyTaken("Another active job has its unique key.") from error
+        if is_queued:
+            await self.wakes(job.id)
+        return is_queued
 
     async def run_now(self, job_id: str) -> None:
+        """Bring a job that waits for its moment forward."""
         await self._session.execute(self._sql.run_now(job_id, self._clock.now()))
+        await self.wakes(job_id)
 
     # --- for workers ---------------------------------------------------------
 
@@ -254,6 +242,14 @@ class JobStore:
         """Whether a claim would find something; takes no lock."""
         statement = self._sql.due(self._clock.now(), work.tasks, work.queues)
         return await self._session.scalar(statement) is not None
+
+    async def next_due(self, work: Work, seconds: float) -> datetime | None:
+        """When the next job is due that will be within so many seconds."""
+        now = self._clock.now()
+        until = now + timedelta(seconds=seconds)
+        statement = self._sql.next_due(now, until, work.tasks)
+        found: datetime | None = await self._session.scalar(statement)
+        return found
 
     async def claim(self, work: Work) -> Claim | None:
         """Take the next job, if there is one."""
@@ -320,7 +316,9 @@ class JobStore:
             self._sql.attempt_ended(claim, ending.outcome, now, ending.error)
         )
         if is_final and claim.parent_id is not None:
-            await self._session.execute(self._sql.child_ended(claim.parent_id, now))
+            await self._count_off(claim.parent_id)
+        if ending.state == JobState.QUEUED:
+            await self.wakes(claim.id)
         return True
 
     async def is_ended_by(self, claim: Claim) -> bool:
@@ -390,6 +388,10 @@ class JobStore:
             self._session.add(row)
         row.is_paused, row.changed_at = is_paused, self._clock.now()
         await self._session.flush()
+        if not is_paused:
+            now = self._clock.now()
+            found = await self._session.execute(self._sql.queued_in(name, now))
+            await self.wakes(*(job_id for job_id, _ in found))
 
     async def is_within_limit(self, claim: Claim) -> bool:
         """Whether a claimed job's concurrency key allows it, counting what runs now.
@@ -430,63 +432,6 @@ class JobStore:
     async def _changes(self, statement: Any) -> bool:
         result = await self._session.execute(statement)
         return isinstance(result, CursorResult) and result.rowcount > 0
-
-
-def ring_after_commit(session: AsyncSession, bell: Bell, *jobs: Waiting) -> None:
-    """Wake the workers once the session's transaction is on disk, and tell the bell
-    which jobs are new."""
-    waiting: list[Waiting] | None = session.info.get(_RUNG)
-    if waiting is not None:
-        waiting.extend(jobs)
-        return
-    waiting = session.info[_RUNG] = list(jobs)
-
-    def ring(committed: Session) -> None:
-        # A savepoint's end fires the hook too: nobody else sees the rows yet.
-        if not committed.in_nested_transaction():
-            told = tuple(waiting)
-            waiting.clear()
-            bell.ring(*told)
-
-    def forget(undone: Session) -> None:
-        if not undone.in_nested_transaction():
-            waiting.clear()
-
-    event.listen(session.sync_session, "after_commit", ring)
-    event.listen(session.sync_session, "after_rollback", forget)
-
-
-def _row_of(new: NewJob, now: datetime) -> dict[str, Any]:
-    return {
-        **_NOTHING,
-        "id": new_id(),
-        "task": new.task,
-        "args": dict(new.args),
-        "args_version": new.args_version,
-        "queue": new.queue,
-        "rank": -new.priority,
-        "unique_key": new.unique_key,
-        "state": JobState.QUEUED,
-        "owner_id": new.owner_id,
-        "parent_id": new.parent_id,
-        "stage": new.stage,
-        "shard": new.shard,
-        "objects": list(new.objects),
-        "schedule_id": new.schedule_id,
-        "concurrency_key": new.concurrency_key,
-        "concurrency_limit": new.concurrency_limit,
-        "expires_at": new.expires_at,
-        "run_at": new.run_at or now,
-        "created_at": now,
-        "attempt": 0,
-        "max_attempts": new.max_attempts,
-        "deaths": 0,
-        "timeout_seconds": new.timeout_seconds,
-        "token": 0,
-        "progress_done": 0,
-        "seq": 1,
-        "target": new.target,
-    }
 
 
 def _filtered(statement: Select[Any], wanted: Filter) -> Select[Any]:

@@ -23,6 +23,7 @@ from foretell.jobs.composition import Timing
 from foretell.jobs.doorbell import Doorbell, socket_folder, sweep_sockets
 from foretell.jobs.families import FamilyStore
 from foretell.jobs.identity import is_alive, is_local, is_responsive
+from foretell.jobs.ports import Bell, SilentBell, Waiting
 from foretell.jobs.store import JobStore
 
 _SWEEP_SECONDS = 1.0
@@ -40,6 +41,7 @@ class Supervisor:
         database: The server's own; the supervisor writes little and briefly.
         environment: Variables of the children; this process's own when left out.
         chores: Done once a second by each supervisor, so they must not mind company.
+        bell: Told which jobs were freed, beside the workers of this host.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Supervisor:
         timing: Timing | None = None,
         environment: Mapping[str, str] | None = None,
         chores: Sequence[Callable[[], Awaitable[None]]] = (),
+        bell: Bell | None = None,
     ) -> None:
+        self._bell = bell or SilentBell()
         self._chores = chores
         self._database = database
         self._clock = clock or SystemClock()
@@ -151,11 +155,12 @@ class Supervisor:
         the database is away."""
         try:
             async with self._database.writing() as session:
-                freed = await JobStore(session, self._clock).free_worker(worker)
+                store = JobStore(session, self._clock)
+                freed = await store.free_worker(worker)
         except Unavailable:
             log.warning("worker.jobs_not_freed", worker=worker)
             return
-        self._tell(freed)
+        self._tell(freed, store.woken)
 
     # --- the sweep -----------------------------------------------------------
 
@@ -181,18 +186,19 @@ class Supervisor:
             await self._vouch(holders)
             await self._end_stuck(holders)
         dead = [w for w in holders if is_local(w) and not is_alive(w)]
-        freed = []
         if holders:
+            freed = []
             async with self._database.writing() as session:
                 store = JobStore(session, self._clock)
                 for worker in dead:
                     freed += await store.free_worker(worker)
                 freed += await store.free_lapsed()
-        self._tell(freed)
+            self._tell(freed, store.woken)
         for parent_id in stranded:
             async with self._database.writing() as session:
-                woken = await FamilyStore(session, self._clock).wake(parent_id)
-            self._tell([parent_id] if woken else [])
+                families = FamilyStore(session, self._clock)
+                await families.wake(parent_id)
+            self._tell([job.id for job in families.woken], families.woken)
 
     async def _vouch(self, holders: list[str]) -> None:
         now = time.monotonic()
@@ -222,8 +228,10 @@ class Supervisor:
     def _children(self) -> list[Child]:
         return list(self._nursery.children.values())
 
-    def _tell(self, freed: list[str]) -> None:
+    def _tell(self, freed: list[str], woken: list[Waiting]) -> None:
         if freed:
             log.warning("jobs.freed", count=len(freed))
             self._workers_bell.ring()
             self._servers_bell.ring()
+        if woken:
+            self._bell.ring(*woken)

@@ -20,8 +20,8 @@ from foretell.errors import Unavailable
 from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Timing
 from foretell.jobs.context import JobContext
-from foretell.jobs.doorbell import Bell
 from foretell.jobs.interrupts import interrupt_main_thread
+from foretell.jobs.ports import Bell
 from foretell.jobs.store import JobStore
 
 EXIT_STUCK = 75
@@ -38,6 +38,7 @@ class Watched:
     stop: Callable[[str], None]
     deadline: float
     next_beat: float
+    next_write: float = 0.0
     stopping_since: float | None = None
 
 
@@ -132,7 +133,8 @@ class Watch:
             return watched.context.stop_reason  # the worker is draining
         if now >= watched.deadline:
             return "timeout"
-        if watched.context.current.is_dirty or now >= watched.next_beat:
+        has_news = watched.context.current.is_dirty and now >= watched.next_write
+        if has_news or now >= watched.next_beat:
             await self._write(database, watched, now)
         async with database.reading() as session:
             asked = await JobStore(session, self._clock).is_cancel_asked(watched.claim)
@@ -146,6 +148,7 @@ class Watch:
             store = JobStore(session, self._clock)
             if current.is_dirty:
                 current.is_dirty = False
+                watched.next_write = now + self._timing.write
                 await store.write_progress(watched.claim, current.columns())
             if now >= watched.next_beat:
                 watched.next_beat = now + self._timing.beat

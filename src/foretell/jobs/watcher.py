@@ -1,14 +1,15 @@
 """One look at the jobs table for everybody in this process who waits or watches.
 
 However many event streams and `Prefer: wait` requests there are, one task reads
-what changed, at most every 20 ms when something rings and every 100 ms otherwise,
-and only while somebody listens. The row is the truth: a wake-up that is lost, or a
+which jobs changed, at most every 20 ms when something rings and every 100 ms otherwise,
+and only while somebody listens; a job itself is read once for all of them. The row is the truth: a wake-up that is lost, or a
 listener that was away, only means a later look.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -37,6 +38,15 @@ class JobCancelled(Conflict):
     slug = "job-cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one look found: jobs that changed lately, the oldest change first, and
+    those among the ones asked for by name, by id."""
+
+    recent: list[Job]
+    found: dict[str, Job]
+
+
 class Subscription:
     """What one listener has not yet seen. Changes of one job coalesce.
 
@@ -47,22 +57,23 @@ class Subscription:
 
     def __init__(self, job_id: str | None, after: int = -1) -> None:
         self.job_id = job_id
-        self._seen: dict[str, int] = {} if job_id is None else {job_id: after}
+        self._seen = after
         self._pending: dict[str, Job] = {}
         self._news = asyncio.Event()
 
-    def offer(self, jobs: list[Job]) -> None:
-        """Take over what is new of the jobs that just changed."""
-        for job in jobs:
-            if self.job_id not in (None, job.id):
-                continue
-            if job.seq > self._seen.get(job.id, -1):
-                self._seen[job.id] = job.seq
-                self._pending[job.id] = job
+    def wants(self, seq: int) -> bool:
+        """Whether that position of its one job would be news."""
+        return seq > self._seen
+
+    def offer(self, news: News) -> None:
+        """Take over what is new."""
         if self.job_id is None:
-            # Whatever leaves the window comes back only with a higher position.
-            current = {job.id for job in jobs}
-            self._seen = {k: v for k, v in self._seen.items() if k in current}
+            self._pending |= {job.id: job for job in news.recent}
+        else:
+            job = news.found.get(self.job_id)
+            if job is not None and self.wants(job.seq):
+                self._seen = job.seq
+                self._pending[job.id] = job
         if self._pending:
             self._news.set()
 
@@ -91,6 +102,7 @@ class Watcher:
         self._rung = asyncio.Event()
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
+        self._told: dict[str, int] = {}  # positions within the window
 
     async def __aenter__(self) -> "Watcher":
         self._listener = Listener(
@@ -144,9 +156,10 @@ class Watcher:
         """Jobs that changed from `moment` on, the oldest change first."""
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
-            return await store.changed_since(moment, ())
+            return await store.changed_since(moment)
 
     async def _watch(self) -> None:
+        self._told = {}
         while self._subscriptions:
             self._rung.clear()
             try:
@@ -164,15 +177,27 @@ class Watcher:
             except TimeoutError:
                 continue
 
-    async def _changed(self) -> list[Job]:
-        named = {s.job_id for s in self._subscriptions if s.job_id is not None}
-        wants_all = any(s.job_id is None for s in self._subscriptions)
+    async def _changed(self) -> News:
+        """Jobs that are news to somebody."""
+        named = [s for s in self._subscriptions if s.job_id is not None]
+        wants_all = len(named) < len(self._subscriptions)
         async with self._database.reading() as session:
             store = JobStore(session, self._clock)
-            if not wants_all:
-                return await store.find_many(sorted(named))
-            since = await store.database_clock() - SLACK_SECONDS
-            return await store.changed_since(since, sorted(named))
+            since = None
+            if wants_all:
+                since = await store.database_clock() - SLACK_SECONDS
+            ids = sorted({str(s.job_id) for s in named})
+            window, asked = await store.positions(since, ids)
+            fresh = {i for i, seq in window.items() if seq > self._told.get(i, -1)}
+            wanted = {
+                str(s.job_id) for s in named if s.wants(asked.get(str(s.job_id), -1))
+            }
+            found = {j.id: j for j in await store.find_many(sorted(fresh | wanted))}
+        recent = [found[i] for i in fresh if i in found]
+        # Whatever leaves the window comes back only with a higher position. A job that
+        # was read for its name alone may have moved on since: that is told next time.
+        self._told = window | {job.id: job.seq for job in recent}
+        return News(sorted(recent, key=lambda job: job.changed_at), found)
 
 
 def outcome_of(job: Job) -> Outcome:

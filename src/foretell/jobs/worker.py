@@ -1,7 +1,8 @@
 """The worker process: claims jobs and runs them one after the other.
 
-Forked from the nursery on the supervisor's word. It wakes by datagram, looks once a second anyway, stops tidily on
-SIGTERM and dies with the process that started it.
+Forked from the nursery on the supervisor's word. It wakes when somebody rings or the
+next job is due, looks once a second anyway, stops tidily on SIGTERM and dies with the
+process that started it.
 """
 
 import asyncio
@@ -10,17 +11,21 @@ import os
 import signal
 import sys
 from contextlib import aclosing, suppress
+from pathlib import Path
 
 from foretell.core.db import Database
 from foretell.core.logs import get_logger
 from foretell.errors import Unavailable
 from foretell.jobs import interrupts
+from foretell.jobs.choosing import find_carrier
 from foretell.jobs.claims import Claim
 from foretell.jobs.composition import Composition
 from foretell.jobs.doorbell import Doorbell, Listener, socket_folder
+from foretell.jobs.ears import database_ears
 from foretell.jobs.feed import Feed
 from foretell.jobs.identity import worker_identity
 from foretell.jobs.ledgers import open_ledger
+from foretell.jobs.ports import Ear
 from foretell.jobs.runner import Runner
 from foretell.jobs.sending_store import SendingStore
 from foretell.jobs.watch import EXIT_ORPHANED, Watch
@@ -51,10 +56,10 @@ class Worker:
         """Work until SIGTERM."""
         parts = self._parts
         folder = socket_folder(parts.data_dir)
-        listener = Listener(folder, "worker", self._rung.set)
         bell = Doorbell(folder, "server")
         workers_bell = Doorbell(folder, "worker")
         database = parts.make_database()
+        ears = self._open_ears(folder, database)
         watch = Watch(
             parts.make_database, parts.clock, parts.timing, bell, parent=self._parent
         )
@@ -67,7 +72,7 @@ class Worker:
                     worker_identity(),
                     watch=watch,
                     bell=bell,
-                    workers_bell=workers_bell,
+                    workers_bell=find_carrier(services) or workers_bell,
                     ledger_of=open_ledger,
                 )
                 self._take_signals(runner)
@@ -78,11 +83,20 @@ class Worker:
         finally:
             if self._feed is not None:
                 self._feed.close()
-            listener.close()
+            for ear in ears:
+                ear.close()
             watch.close()
             bell.close()
             workers_bell.close()
             await database.close()
+
+    def _open_ears(self, folder: Path | None, database: Database) -> list[Ear]:
+        """Hear whoever makes work: on this host, at the database, and elsewhere."""
+        rung = self._rung.set
+        ears: list[Ear] = [Listener(folder, "worker", rung)]
+        if self._parts.executor is None:
+            ears += database_ears(database, rung)
+        return [*ears, *(open_ear("worker", rung) for open_ear in self._parts.ears)]
 
     async def _open_feed(self, database: Database) -> None:
         """Receive from the queues it was told, or from all that it can know of."""
@@ -132,16 +146,28 @@ class Worker:
                 # The lost answer may have been to a claim or an end.
                 claim, is_unsure = None, True
                 await asyncio.sleep(_DATABASE_WAIT_SECONDS)
+                seconds = self._poll
+            else:
+                seconds = await self._until_due(runner)
             if self._feed is not None:
                 self._feed.worker_is_free()
-            has_rung = await self._wait()
+            has_rung = await self._wait(seconds)
         if claim is not None:
             await runner.release(claim)
 
-    async def _wait(self) -> bool:
-        """Wait for the bell or the poll; true when it rang."""
+    async def _until_due(self, runner: Runner) -> float:
+        """Seconds to the next look, when nothing rings."""
+        if self._is_stopping:
+            return 0.0
         try:
-            async with asyncio.timeout(self._poll):
+            return await runner.until_due(self._poll)
+        except Unavailable:
+            return self._poll
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for the bell, but no longer; true when it rang."""
+        try:
+            async with asyncio.timeout(seconds):
                 await self._rung.wait()
         except TimeoutError:
             return False

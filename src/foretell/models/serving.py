@@ -127,6 +127,11 @@ class ServedModels:
             aliases = await store.aliases([row.id])
         return _served(row, {alias.name: alias.number for alias in aliases})
 
+    async def numbers(self, model: ServedModel, *, limit: int) -> list[int]:
+        """The newest versions of a model, ascending."""
+        async with self._database.reading() as session:
+            return await ModelStore(session).numbers(model.id, limit=limit)
+
     async def version(self, model: ServedModel, number: int) -> ServedVersion | None:
         """One version of a model; `None` when the model is gone."""
         async with self._database.reading() as session:

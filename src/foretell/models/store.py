@@ -129,6 +129,12 @@ class ModelStore:
         statement = statement.order_by(ModelVersion.number.desc()).limit(limit + 1)
         return list(await self._session.scalars(statement))
 
+    async def numbers(self, model_id: str, *, limit: int) -> list[int]:
+        """The numbers of the newest versions, ascending."""
+        statement = select(ModelVersion.number).where(ModelVersion.model_id == model_id)
+        newest = statement.order_by(ModelVersion.number.desc()).limit(limit)
+        return sorted(await self._session.scalars(newest))
+
     # --- aliases -----------------------------------------------------------------
 
     async def alias(self, model_id: str, name: str) -> ModelAlias | None:

@@ -46,9 +46,20 @@ class Predictions:
             RowsInvalid: The rows do not fit the signature.
             Unavailable: The version cannot answer now.
         """
-        snapshot = await self._admitted(principal, model)
-        version = await self._version(snapshot, reference)
+        _, version = await self.find(principal, model, reference)
         return await version.answer(body, is_arrow=is_arrow)
+
+    async def find(
+        self, principal: Principal, model: str, reference: str | None
+    ) -> tuple[Snapshot, LoadedVersion]:
+        """A model, and the version of it that answers the caller, open.
+
+        Raises:
+            ModelNotFound, ModelVersionNotFound: Not there for this caller.
+            ModelNotLoaded: It cannot be opened.
+        """
+        snapshot = await self._admitted(principal, model)
+        return snapshot, await self._version(snapshot, reference)
 
     async def predict_any(
         self,

@@ -35,6 +35,7 @@ STALE_SECONDS = 1.0
 LATE_SECONDS = 3.0
 MAX_LOADED = 64
 MAX_WARM = 16
+MAX_SHOWN = 1_000
 # How long a swap waits for the new version to be open. The caller who has just moved
 # an alias must meet the new version, so all callers wait with them, and not long.
 OPEN_SECONDS = 1.0
@@ -140,6 +141,10 @@ class Serving:
         if facts is None:
             raise ModelVersionNotFound(model.name, number)
         return facts
+
+    async def numbers(self, model: ServedModel) -> list[int]:
+        """The newest versions of a model, ascending."""
+        return await self._models.numbers(model, limit=MAX_SHOWN)
 
     async def refresh(self) -> None:
         """Bring the snapshots up to the database.

@@ -24,7 +24,7 @@ def service_of(description: ResourceDescription) -> Callable[..., Any]:
             session,
             clock=state.clock,
             cursors=state.cursors,
-            jobs=jobs,
+            jobs=lambda: jobs,
             audit=services_of(request, session).audit if description.audit else None,
         )
 

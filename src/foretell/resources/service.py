@@ -1,7 +1,8 @@
 """What can be done with the rows of a resource: one method a use case."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -50,7 +51,11 @@ class Shown:
 
 
 class ResourceService:
-    """Use cases of one resource for one caller, in one unit of work."""
+    """Use cases of one resource for one caller, in one unit of work.
+
+    Args:
+        jobs: Makes what hooks start jobs with; called when a row is written.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,7 @@ class ResourceService:
         *,
         clock: Clock,
         cursors: Cursors,
-        jobs: "RequestJobs",
+        jobs: Callable[[], "RequestJobs"],
         audit: Audit | None = None,
     ) -> None:
         self._access = access
@@ -71,7 +76,7 @@ class ResourceService:
         self._session = session
         self._clock = clock
         self._cursors = cursors
-        self._jobs = jobs
+        self._make_jobs = jobs
         self._audit = audit
 
     # --- reading ----------------------------------------------------------------
@@ -269,6 +274,10 @@ class ResourceService:
             values=values,
             body=body,
         )
+
+    @cached_property
+    def _jobs(self) -> "RequestJobs":
+        return self._make_jobs()
 
     async def _hook(self, name: str, change: Change) -> None:
         if self._description.hooks is not None:

@@ -177,6 +177,7 @@ class Sandbox:
         read: Sequence[StrPath] = (),
         write: Sequence[StrPath] = (),
         memory_bytes: int = 2 * _GIB,
+        niceness: int = 0,
     ) -> SandboxedServer:
         """Start a long-lived child and return once its doors are closed.
 
@@ -184,11 +185,14 @@ class Sandbox:
             function: `package.module:function`; called with the request and a
                 blocking stream socket to the parent. When it returns, the child
                 ends.
+            niceness: How far it stands back for others, 0 to 19.
 
         Raises:
             ForetellError: The function cannot be imported or the child not confined.
         """
-        confinement = self._confinement(read, write, memory_bytes)
+        confinement = msgspec.structs.replace(
+            self._confinement(read, write, memory_bytes), niceness=niceness
+        )
         order = Order(function, _dotted(type(request)), confinement)
         launcher = await self._ready()
         sock, theirs = socket.socketpair()

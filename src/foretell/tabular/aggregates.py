@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from foretell.tabular.reading import SortKey
+from foretell.tabular.orders import SortKey
 from foretell.tabular.stored import Parts, schema_of
 
 

@@ -8,13 +8,13 @@ is read more than twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from foretell.core.columns import Column, ColumnType
 from foretell.tabular.cell_patterns import NULL_TOKENS
-from foretell.tabular.column_kinds import TEXT, Kind, cast, fits
+from foretell.tabular.column_kinds import TEXT, Kind, fits
 from foretell.tabular.errors import BadOption
 from foretell.tabular.forced_types import (
     Forced,
@@ -23,6 +23,7 @@ from foretell.tabular.forced_types import (
     forced_columns,
 )
 from foretell.tabular.messages import CellError, Finding, ImportOptions
+from foretell.tabular.quick_casts import cast_block, find_misfits
 from foretell.tabular.type_evidence import (
     EXACT_FLOAT_DIGITS,
     Evidence,
@@ -146,10 +147,16 @@ class ColumnTyper:
 
     def _without_nulls(self, text: pl.DataFrame) -> pl.DataFrame:
         empties = ["", *self._nulls]
-        cell = pl.all()
-        if len(empties) == 1:
-            return text.with_columns(pl.when(cell != "").then(cell).name.keep())
-        return text.with_columns(pl.when(~cell.is_in(empties)).then(cell).name.keep())
+        if len(empties) > 1:
+            cell = pl.all()
+            return text.with_columns(
+                pl.when(~cell.is_in(empties)).then(cell).name.keep()
+            )
+        shortest = text.select(pl.all().str.len_bytes().min()).row(0)
+        blank = [n for n, size in zip(text.columns, shortest, strict=True) if size == 0]
+        return text.with_columns(
+            pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in blank
+        )
 
     def _measure_scales(self, text: pl.DataFrame) -> None:
         for name in self._scales:
@@ -208,11 +215,10 @@ class ColumnTyper:
 
     def _apply_guesses(self, text: pl.DataFrame) -> dict[str, pl.Series]:
         """Cast every guessed column, and record what its cells show."""
-        typed = [name for name in self._evidence if self.kinds[name] != TEXT]
-        values = text.select(
-            cast(pl.col(name), self.kinds[name]).alias(name) for name in typed
-        )
-        misfits = self._misfits(text, values, typed)
+        typed = {n: self.kinds[n] for n in self._evidence if self.kinds[n] != TEXT}
+        values = cast_block(text, typed)
+        found = find_misfits(text, values, typed)
+        misfits = found.counts
         for name, evidence in self._evidence.items():
             if name not in misfits:
                 if evidence.is_open:
@@ -220,32 +226,14 @@ class ColumnTyper:
             elif misfits[name] and not self._are_tokens(text[name], values[name], name):
                 evidence.take(text[name])
             elif self.kinds[name].type in (ColumnType.INTEGER, ColumnType.FLOAT):
-                _note_numbers(text[name], values[name], evidence)
+                is_odd = name in found.odd
+                _note_numbers(text[name], values[name], evidence, is_odd=is_odd)
             elif self.kinds[name].type == ColumnType.DECIMAL:
                 evidence.take(text[name])
         return {
             name: values[name] if name in misfits else text[name]
             for name in self._evidence
         }
-
-    def _misfits(
-        self, text: pl.DataFrame, values: pl.DataFrame, typed: list[str]
-    ) -> dict[str, int]:
-        if not typed or text.is_empty():
-            return dict.fromkeys(typed, 0)
-        both = text.select(typed).hstack(
-            [values[name].alias(f"{index}:value") for index, name in enumerate(typed)]
-        )
-        counts = both.select(
-            (
-                pl.col(name).is_not_null()
-                & ~fits(pl.col(name), pl.col(f"{index}:value"), self.kinds[name])
-            )
-            .sum()
-            .alias(name)
-            for index, name in enumerate(typed)
-        )
-        return {name: int(count) for name, count in counts.row(0, named=True).items()}
 
     def _are_tokens(self, cells: pl.Series, values: pl.Series, name: str) -> bool:
         """Whether all cells that do not fit mean "no value"."""
@@ -287,7 +275,9 @@ def _marks(options: ImportOptions, delimiter: str) -> tuple[str, ...]:
     return (".",) if delimiter == "," else (".", ",")
 
 
-def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> None:
+def _note_numbers(
+    cells: pl.Series, values: pl.Series, evidence: Evidence, *, is_odd: bool
+) -> None:
     """Record the few figures that may change a number's kind, where all cells fit."""
     if values.dtype == pl.Int64:
         most = max(abs(int(values.max() or 0)), abs(int(values.min() or 0)))  # type: ignore[arg-type]
@@ -297,14 +287,30 @@ def _note_numbers(cells: pl.Series, values: pl.Series, evidence: Evidence) -> No
         return
     frame = pl.DataFrame([cells.alias("cell")])
     cell = pl.col("cell")
+    size = cell.str.len_bytes()
+    longest = int(frame.select(size.max()).item() or 0)
+    noted = _note_floats(frame, values, is_odd=is_odd)
     for mark, numbers in evidence.numbers.items():
-        at, size = cell.str.find(mark, literal=True), cell.str.len_bytes()
+        at = cell.str.find(mark, literal=True)
+        is_long = (size > EXACT_FLOAT_DIGITS) & at.is_null()
         figures = frame.select(
-            digits=pl.coalesce(at, size).max(),
             scale=(size - at - 1).max(),
-            long=((size > EXACT_FLOAT_DIGITS) & at.is_null()).any(),
+            long=is_long.any() if longest > EXACT_FLOAT_DIGITS else pl.lit(value=False),
         ).row(0, named=True)
-        if figures.pop("long"):
+        if figures["long"]:
             evidence.take(cells)  # perhaps a whole number that no float holds
             return
-        numbers.merge(NumberEvidence(**{k: int(v or 0) for k, v in figures.items()}))
+        numbers.merge(replace(noted, scale=int(figures["scale"] or 0)))
+
+
+def _note_floats(
+    frame: pl.DataFrame, values: pl.Series, *, is_odd: bool
+) -> NumberEvidence:
+    """What does not depend on the mark; the largest number has the most digits."""
+    most = values.filter(values.is_finite()).abs().max()
+    noted = NumberEvidence(digits=len(str(int(most or 0))))  # type: ignore[arg-type]
+    if is_odd:
+        cell = pl.col("cell")
+        noted.exponents = int(frame.select(cell.str.contains("[eE]").sum()).item())
+        noted.infinities = int(values.is_infinite().sum())
+    return noted

@@ -35,18 +35,39 @@ def correlations(
         American Statistician 37(3), 1983: sums about a value near the mean, here the
         mean of the first rows.
     """
-    chosen = list(names[:MAX_COLUMNS])
-    sums: _Sums | None = None
-    for rows in _batches(parts, chosen, where, derived) if chosen else ():
-        if sums is None:
+    chosen = names[:MAX_COLUMNS]
+    found = Correlations(chosen)
+    for frame in _batches(parts, chosen, where, derived) if chosen else ():
+        found.add(frame)
+    return found.result()
+
+
+class Correlations:
+    """The coefficients of some columns over rows that come block by block."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names[:MAX_COLUMNS])
+        self._sums: _Sums | None = None
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take more rows; only the named columns are looked at."""
+        if frame.is_empty() or not self.names:
+            return
+        cells = frame.select(exactly(name).cast(pl.Float64) for name in self.names)
+        rows = cells.fill_null(float("nan")).to_numpy()
+        if self._sums is None:
             with np.errstate(all="ignore"):
                 known = np.isfinite(rows)
                 middle = np.where(known, rows, 0.0).sum(axis=0) / known.sum(axis=0)
-            sums = _Sums(np.nan_to_num(middle, posinf=0.0, neginf=0.0))
-        sums.add(rows)
-    if sums is None:
-        return {"columns": chosen, "values": [[None] * len(chosen) for _ in chosen]}
-    return {"columns": chosen, "values": sums.coefficients()}
+            self._sums = _Sums(np.nan_to_num(middle, posinf=0.0, neginf=0.0))
+        self._sums.add(rows)
+
+    def result(self) -> dict[str, Any]:
+        """Return `{columns, values}` as `correlations` does."""
+        names = self.names
+        if self._sums is None:
+            return {"columns": names, "values": [[None] * len(names) for _ in names]}
+        return {"columns": names, "values": self._sums.coefficients()}
 
 
 def _batches(
@@ -54,15 +75,12 @@ def _batches(
     names: Sequence[str],
     where: pl.Expr | None,
     derived: Sequence[pl.Expr],
-) -> Iterator[Numbers]:
+) -> Iterator[pl.DataFrame]:
     for part in parts:
         for start in range(0, part.rows, _ROWS):
             scan = pl.scan_parquet(part.path).slice(start, _ROWS).with_columns(derived)
             scan = scan if where is None else scan.filter(where)
-            cells = scan.select(exactly(name).cast(pl.Float64) for name in names)
-            frame = cells.collect()
-            if frame.height:
-                yield frame.fill_null(float("nan")).to_numpy()
+            yield scan.select(map(exactly, names)).collect()
 
 
 class _Sums:

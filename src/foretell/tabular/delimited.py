@@ -184,7 +184,8 @@ class _Import:
     ) -> tuple[pl.DataFrame, pl.Series]:
         """Leave out the empty cell after each row's last delimiter."""
         kept = self._layout.shape.kept
-        is_filled = text.select((pl.last() != "").fill_null(value=False)).to_series()
+        last = pl.last().str.strip_chars()
+        is_filled = text.select((last != "").fill_null(value=False)).to_series()
         for row in is_filled.arg_true().to_list():
             found.append(
                 Reject(

@@ -168,10 +168,10 @@ def is_utf8(block: bytes) -> bool:
         return True
     offsets = pa.py_buffer(np.array([0, len(block)], np.int64))
     cell = pa.Array.from_buffers(
-        pa.large_binary(), 1, [None, offsets, pa.py_buffer(block)]
+        pa.large_string(), 1, [None, offsets, pa.py_buffer(block)]
     )
     try:
-        cell.cast(pa.large_string())
+        cell.validate(full=True)
     except pa.ArrowInvalid:
         return False
     return True

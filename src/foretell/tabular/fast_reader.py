@@ -22,8 +22,7 @@ def read_block(block: Block, dialect: Dialect, width: int) -> pl.DataFrame:
         frame = pl.read_csv(
             block.text,
             has_header=False,
-            new_columns=names,
-            infer_schema=False,
+            schema=dict.fromkeys(names, pl.String),
             separator=dialect.delimiter,
             quote_char=dialect.quote or None,
             eol_char=dialect.line_end,

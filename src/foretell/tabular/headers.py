@@ -40,6 +40,47 @@ def names_typed_columns(row: Sequence[str], data: Sequence[Sequence[str]]) -> bo
     return votes.count(True) > 1 and False not in votes
 
 
+def completes_names(above: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether a row names just those columns that the row above leaves open.
+
+    As below a group: `Name,Travel,,Total` and `,Air,Rail,`. It may name the column
+    where a group starts too, and must leave out two others that have names.
+    """
+    if len(above) != len(below):
+        return False
+    is_open = [not name.strip() for name in above]
+    starts = [later and not now for now, later in itertools.pairwise([*is_open, False])]
+    named = [bool(cell.strip()) for cell in below]
+    places = list(zip(is_open, starts, named, strict=True))
+    left_out = sum(1 for gap, start, name in places if not (gap or start or name))
+    return (
+        any(is_open)
+        and all(name for gap, _, name in places if gap)
+        and not any(name for gap, start, name in places if not (gap or start))
+        and left_out > 1
+        and all(cell_class(cell) in ("text", "empty") for cell in below)
+    )
+
+
+def joined_names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names that several rows give together.
+
+    A name above others is that of a group, and goes for the empty cells on its right
+    that have a name below.
+    """
+    width = max(map(len, rows))  # a header may lack the delimiter that ends each row
+    rows = [[*row, *[""] * (width - len(row))] for row in rows]
+    spread: list[list[str]] = []
+    for place, row in enumerate(rows):
+        cells: list[str] = []
+        for column, cell in enumerate(row):
+            has_name = any(lower[column].strip() for lower in rows[place + 1 :])
+            is_open = not cell.strip() and column > 0 and has_name
+            cells.append(cells[-1] if is_open else cell.strip())
+        spread.append(cells)
+    return [" ".join(filter(None, names)) for names in zip(*spread, strict=True)]
+
+
 def _vote(cell: str, column: Sequence[str]) -> bool | None:
     classes = [kind for kind in map(cell_class, column) if kind != "empty"]
     first = cell_class(cell)

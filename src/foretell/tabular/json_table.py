@@ -150,8 +150,8 @@ class _Import:
             raise EmptyFile
         if not objects:
             raise NotATable(f"{JSON} that holds no list of objects")
-        spanned = objects * len(self._kinds)
-        if spanned > _FREE_CELLS + self._size * _CELLS_PER_BYTE:
+        room = objects * len(self._kinds)
+        if room > _FREE_CELLS + self._size * _CELLS_PER_BYTE:
             raise TooSparse(objects, len(self._kinds))
 
     def _note(self, path: Path, cell: object) -> None:

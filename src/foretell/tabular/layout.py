@@ -1,22 +1,22 @@
-"""Work out how a table is written: delimiter, quote, header, where the data start.
+"""Work out how a table is written: its dialect, its header, where the data start.
 
-Every guess rests on the records that a candidate dialect gives, found by the same
-code that reads the whole file, so what was judged is what will be read. A candidate
-scores by how many records have the same width and how many of its cells look like
-numbers, dates or booleans. The caller's options override each guess.
+Every guess rests on the records that the chosen dialect gives, found by the same
+code that reads the whole file, so what was judged is what will be read. The caller's
+options override each guess.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from statistics import median
 
 from foretell.tabular.cell_patterns import cell_class
+from foretell.tabular.dialect_choice import find_dialect, usual_width
 from foretell.tabular.errors import BadOption, EmptyFile, HeaderWidth, TooManyColumns
 from foretell.tabular.headers import (
     column_names,
+    completes_names,
     is_header,
+    joined_names,
     looks_like_header,
     names_typed_columns,
     with_required,
@@ -26,18 +26,15 @@ from foretell.tabular.messages import Finding, ImportOptions
 from foretell.tabular.records import RecordShape
 from foretell.tabular.samples import Sample, SampleRow, sample_rows
 
-_USUAL = (",", ";", "\t", "|")
-_UNUSUAL = (":", "^", "~", "\x1f", "\x01", " ")
-_COMMON_IN_TEXT = (" ", ":")
-_NO_DELIMITER = "\x1f"
-_GOOD_ENOUGH = 0.5
 _LONGEST_TITLE = 10  # rows
-_JUDGED_ROWS = 200
-_JUDGED_CELLS = 100_000
 _HEADER_ROWS = 50
 _MOST_NAME_ROWS = 5
 _FEWEST_TITLED = 3  # columns
-_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_NEARLY = 0.75
+_ROW_NAMES = Finding(
+    code="row_names",
+    message="Every row starts with a name of its own, for which the header has none.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +72,14 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         BadOption: An option cannot be followed.
         ColumnsMissing: A required column is not there.
     """
-    dialect = _find_dialect(sample, options)
+    dialect = find_dialect(sample, options)
     rows = sample_rows(sample.head, dialect, first_line=sample.skipped + 1)
     if not rows:
         raise EmptyFile
-    if _usual_width(rows)[0] > max_columns:
+    if usual_width(rows)[0] > max_columns:
         raise TooManyColumns(max_columns)  # before anything looks at each of them
-    rows[0] = _mended_first(rows, sample, dialect)
+    first = _mended_first(rows, sample, dialect)
+    rows[0] = _with_row_names(first, rows[1:])
     later = [row for piece in sample.later for row in sample_rows(piece, dialect)]
     header = find_header(rows, later, options)
     names_row = _names_row(rows, header)
@@ -101,7 +99,10 @@ def find_layout(sample: Sample, options: ImportOptions, max_columns: int) -> Lay
         data_offset=offset,
         data_line=line,
         header=names_row.line if names_row else False,
-        findings=_findings(rows, header, dialect),
+        findings=[
+            *_findings(rows, header, dialect),
+            *([] if rows[0] is first else [_ROW_NAMES]),
+        ],
         rows=[
             row.cells[: len(names)]
             for row in (*data, *later)
@@ -118,145 +119,6 @@ def _header_bytes(sample: Sample, row: SampleRow | None, columns: int) -> bytes:
     if row is None or columns < 2 or len(set(row.cells or ())) < 2:
         return b""
     return sample.head[row.start : row.end]
-
-
-# --- delimiter and quote ---------------------------------------------------------
-
-
-def _find_dialect(sample: Sample, options: ImportOptions) -> Dialect:
-    delimiter = _one_character(options.delimiter, "delimiter")
-    quote = _one_character(options.quote, "quote")
-    if delimiter and delimiter == quote:
-        raise BadOption("The delimiter and the quote are the same character.")
-    quotes = [quote] if quote is not None else ['"', "'"]
-    base = Dialect(line_end=sample.line_end)
-    if delimiter:
-        found = _best(sample, [delimiter], quotes, base)[0]
-    else:
-        found, score = _best(sample, _USUAL, quotes, base)
-        if score < _GOOD_ENOUGH:
-            other, other_score = _best(sample, _UNUSUAL, quotes, base)
-            if other_score >= _GOOD_ENOUGH and other_score > score:
-                found, score = other, other_score
-        if score == 0 or (score < _GOOD_ENOUGH and _is_headed_by_one(sample, found)):
-            single = "," if b"," not in sample.head else _NO_DELIMITER
-            found = replace(base, delimiter=single, quote=quotes[0])
-    return _with_escapes(sample, _with_spaces(sample, found))
-
-
-def _one_character(value: str | None, option: str) -> str | None:
-    if value is None:
-        return None
-    if value == "" and option == "quote":
-        return ""
-    value = _NAMES.get(value, value)
-    if len(value) != 1 or not value.isascii() or value in "\r\n\x00":
-        raise BadOption(f"The option {option} must be one ASCII character.")
-    return value
-
-
-def _best(
-    sample: Sample, delimiters: Sequence[str], quotes: Sequence[str], base: Dialect
-) -> tuple[Dialect, float]:
-    """Return the best candidate; earlier ones win ties."""
-    found, best = replace(base, delimiter=delimiters[0], quote=quotes[0]), 0.0
-    for quote in quotes:
-        if quote == "'" and not _is_used_as_quote(sample.head, delimiters, base):
-            continue
-        for delimiter in delimiters:
-            if delimiter.encode() not in sample.head:
-                continue
-            candidate = replace(base, delimiter=delimiter, quote=quote)
-            score = _score(sample, candidate)
-            if score > best + 1e-9:
-                found, best = candidate, score
-    return found, best
-
-
-def _is_headed_by_one(sample: Sample, dialect: Dialect) -> bool:
-    """The first row is one cell: a column of texts that hold the delimiter at times."""
-    first = sample_rows(sample.head, dialect, most=1)
-    return bool(first) and first[0].width == 1
-
-
-def _is_used_as_quote(head: bytes, delimiters: Sequence[str], base: Dialect) -> bool:
-    """Apostrophes are quotes only where they often stand on both sides of a cell."""
-    edges = {ord(delimiter) for delimiter in delimiters} | {10, 13}
-    opens, closes = _at_edges(head, b"'", edges)
-    if any(_at_edges(head, b'"', edges)):
-        return False
-    return opens >= 2 and abs(opens - closes) <= 0.1 * max(opens, closes)
-
-
-def _at_edges(head: bytes, mark: bytes, edges: set[int]) -> tuple[int, int]:
-    """How often a mark stands at the start, and at the end, of a cell."""
-    opens = closes = 0
-    at = head.find(mark)
-    while at >= 0:
-        opens += at == 0 or head[at - 1] in edges
-        closes += at + 1 == len(head) or head[at + 1] in edges
-        at = head.find(mark, at + 1)
-    return opens, closes
-
-
-def _score(sample: Sample, dialect: Dialect) -> float:
-    """Width consistency × share of typed cells; 0 for a table of one column."""
-    rows = sample_rows(sample.head, dialect, most=_JUDGED_ROWS)
-    for piece in sample.later:
-        rows += sample_rows(piece, dialect, most=_JUDGED_ROWS // 4)
-    width, agreeing = _usual_width(rows)
-    if width < 2:
-        return 0.0
-    start = next(i for i, row in enumerate(rows) if row.width == width)
-    has_title = 0 < start <= _LONGEST_TITLE
-    consistency = agreeing / (len(rows) - start if has_title else len(rows))
-    texts = (cell for row in rows if row.width == width for cell in row.cells or ())
-    cells = [cell_class(cell) for cell in islice(texts, _JUDGED_CELLS)]
-    typed = sum(kind in ("number", "date", "boolean") for kind in cells)
-    filled = sum(kind != "empty" for kind in cells)
-    if dialect.delimiter in _COMMON_IN_TEXT:
-        is_table = start == 0 and consistency > 0.95 and typed > 0.3 * filled
-        if not is_table:
-            return 0.0
-    return consistency * (0.9 if start else 1.0) * (0.7 + 0.3 * typed / max(filled, 1))
-
-
-def _usual_width(rows: Sequence[SampleRow]) -> tuple[int, int]:
-    """Return the most common width and how many rows have it; wider wins ties."""
-    counts = Counter(row.width for row in rows if row.cells is not None)
-    if not counts:
-        return 1, 0
-    width = max(counts, key=lambda width: (counts[width], width))
-    return width, counts[width]
-
-
-def _with_spaces(sample: Sample, dialect: Dialect) -> Dialect:
-    """Take the space after each delimiter for a part of the delimiter."""
-    if dialect.delimiter in (" ", _NO_DELIMITER):
-        return dialect
-    mark = dialect.delimiter.encode()
-    total, spaced = sample.head.count(mark), sample.head.count(mark + b" ")
-    if total < 2 or spaced < 0.95 * total:
-        return dialect
-    candidate = replace(dialect, spaced=True)
-    rows = sample_rows(sample.head, candidate, most=_JUDGED_ROWS)
-    width, agreeing = _usual_width(rows)
-    return candidate if width > 1 and agreeing >= 0.8 * len(rows) else dialect
-
-
-def _with_escapes(sample: Sample, dialect: Dialect) -> Dialect:
-    """Take `\\"` for a quote inside a cell where that heals damaged rows."""
-    if not dialect.quote or f"\\{dialect.quote}".encode() not in sample.head:
-        return dialect
-    candidate = replace(dialect, escape=True)
-    is_better = _damaged(sample, candidate) < _damaged(sample, dialect)
-    return candidate if is_better else dialect
-
-
-def _damaged(sample: Sample, dialect: Dialect) -> int:
-    rows = sample_rows(sample.head, dialect, most=_JUDGED_ROWS)
-    width, _ = _usual_width(rows)
-    return sum(1 for row in rows if row.cells is None or row.width != width)
 
 
 # --- header ----------------------------------------------------------------------
@@ -285,17 +147,37 @@ def _mended_first(
     rows: Sequence[SampleRow], sample: Sample, dialect: Dialect
 ) -> SampleRow:
     """The first row; read loosely where it is damaged: it may name the columns."""
-    first, (width, _) = rows[0], _usual_width(rows[1:])
-    if first.width == width or width < 2:
+    first, (width, _) = rows[0], usual_width(rows[1:])
+    if first.cells is not None and (first.width == width or width < 2):
         return first
     names = [cell for cell in first.cells or () if cell.strip()]
     if len(names) == width and all(cell_class(name) == "text" for name in names):
         return replace(first, cells=names, width=width)
     text = sample.head[first.start : first.end].decode("utf-8", "replace")
     cells = mended(text.removesuffix("\r"), dialect, width)
-    if len(cells) != width:
+    are_names = all(cell_class(cell) == "text" for cell in cells)
+    is_close = width < 2 or (len(cells) == width - 1 and are_names)
+    if len(cells) == width or is_close:
+        return replace(first, cells=cells, width=len(cells))
+    return first
+
+
+def _with_row_names(first: SampleRow, data: Sequence[SampleRow]) -> SampleRow:
+    """The first row with a name left open where every row starts with a name of its own.
+
+    So R writes tables: all texts in quotes, and no name above the names of the rows,
+    which are all different.
+    """
+    rows = [row for row in data if row.cells is not None]
+    has_more = rows and all(row.width == first.width + 1 for row in rows)
+    if not (has_more and first.is_quoted and len(rows) > 1 and first.cells):
         return first
-    return replace(first, cells=cells, width=width)
+    names = [(row.cells or [""])[0] for row in rows]
+    are_texts = all(cell_class(name) == "text" for name in names)
+    is_named = are_texts and len(set(names)) == len(names)
+    if not (is_named and all(row.is_quoted for row in rows)):
+        return first
+    return replace(first, cells=["", *first.cells], width=first.width + 1)
 
 
 def _names_row(rows: Sequence[SampleRow], header: Header) -> SampleRow | None:
@@ -306,11 +188,7 @@ def _names_row(rows: Sequence[SampleRow], header: Header) -> SampleRow | None:
     if not header.more:
         return first
     parts = [row.cells or [] for row in rows[header.index :][: header.rows]]
-    cells = [
-        " ".join(part.strip() for part in names if part.strip())
-        for names in zip(*parts, strict=True)
-    ]
-    return replace(first, cells=cells)
+    return replace(first, cells=joined_names(parts))
 
 
 def find_header(
@@ -323,13 +201,16 @@ def find_header(
         BadOption: There is no row on the line that the caller says is the header.
     """
     if options.header is False:
-        width, _ = _usual_width([*rows, *later])
+        width, _ = usual_width([*rows, *later])
         return Header(0, False, width, width)
     if options.header is not None and options.header is not True:
         return _header_on_line(rows, later, options.header)
     index = _table_start(rows, later)
     if options.header is True or options.required:
         return _fit(rows, later, index)
+    if rows[index].cells is None:  # nobody can tell what it names
+        width, _ = usual_width([*rows[index + 1 :], *later])
+        return Header(index, False, width, width)
     cells = [row.cells for row in rows[index + 1 :][:_HEADER_ROWS] if row.cells]
     first = rows[index]
     same = [row for row in cells if len(row) == first.width]
@@ -337,7 +218,7 @@ def find_header(
         first.cells and (same or not cells) and not _names_forced(first, options)
     )
     if is_judged and not is_header(first.cells or [], same):
-        width, _ = _usual_width([*rows[index:], *later])
+        width, _ = usual_width([*rows[index:], *later])
         return Header(index, False, width, width)
     header = _fit(rows, later, index)
     return replace(header, more=_more_names(rows, header))
@@ -346,13 +227,19 @@ def find_header(
 def _more_names(rows: Sequence[SampleRow], header: Header) -> int:
     """How many rows below the first name the columns too, such as one of units.
 
-    In columns of numbers, dates or booleans all of their cells are texts.
+    In columns of numbers, dates or booleans all of their cells are texts; or they
+    name just what the row above leaves open, as below the name of a group.
     """
     index = header.index + 1
+    above = rows[header.index].cells or []
     for count, row in enumerate(rows[index : index + _MOST_NAME_ROWS]):
         below = [r.cells for r in rows[index + count + 1 :][:_HEADER_ROWS] if r.cells]
         is_judged = row.cells and row.width == header.width and len(below) > 2
-        if not (is_judged and names_typed_columns(row.cells or [], below)):
+        if not is_judged:
+            return count
+        cells = row.cells or []
+        is_below_groups = count == 0 and completes_names(above, cells)
+        if not (is_below_groups or names_typed_columns(cells, below)):
             return count
     return 0  # so many rows of texts are no header
 
@@ -374,13 +261,15 @@ def _header_on_line(
 
 def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
     """Return the index of the table's first row; what stands before is a preamble."""
-    width, _ = _usual_width([*rows, *later])
+    width, _ = usual_width([*rows, *later])
     first = next((i for i, row in enumerate(rows) if row.width == width), 0)
     titles = _padded_titles(rows[first:], width)
     if titles:
         return first + titles
     if first == 0 or rows[0].cells is None or rows[0].width < 2:
         return first
+    if all((row.cells or [""])[0].startswith("#") for row in rows[:first]):
+        return first  # comments
     if any(row.width == rows[0].width for row in rows[1:first]):
         return 0  # a table of its own: its rows must not be taken for a title
     # The first row has another width: names for other columns, or a title above.
@@ -395,11 +284,23 @@ def _table_start(rows: Sequence[SampleRow], later: Sequence[SampleRow]) -> int:
 
 def _padded_titles(rows: Sequence[SampleRow], width: int) -> int:
     """How many rows at the top are a title, filled up with empty cells."""
-    filled = [sum(cell != "" for cell in row.cells or ()) for row in rows]
+    filled = [sum(cell.strip() != "" for cell in row.cells or ()) for row in rows]
     count = next((n for n, cells in enumerate(filled) if cells > 1), 0)
-    if not 0 < count <= _LONGEST_TITLE or width < _FEWEST_TITLED:
+    is_wide = width >= _FEWEST_TITLED or (width > 1 and 0 in filled[:count])
+    if not 0 < count <= _LONGEST_TITLE or not is_wide:
         return 0
-    return count if median(filled[count:]) >= max(2, width / 2) else 0
+    body = [cells for cells in filled[count:] if cells]
+    is_full = median(body) >= max(2, width / 2)
+    return count if is_full or _names_all(rows[count:]) else 0
+
+
+def _names_all(rows: Sequence[SampleRow]) -> bool:
+    """Whether the first row has a text in nearly every column that is ever filled."""
+    names = {n for n, cell in enumerate(rows[0].cells or ()) if cell.strip()}
+    used = {n for row in rows for n, cell in enumerate(row.cells or ()) if cell.strip()}
+    cells = [cell for cell in rows[0].cells or () if cell.strip()]
+    are_texts = all(cell_class(cell) == "text" for cell in cells)
+    return len(names) >= max(_FEWEST_TITLED, _NEARLY * len(used)) and are_texts
 
 
 def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> Header:
@@ -410,7 +311,7 @@ def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> H
     """
     names = rows[index].cells or []
     data = [row for row in (*rows[index + 1 :], *later) if row.cells is not None]
-    width, _ = _usual_width(data) if data else (len(names), 0)
+    width, _ = usual_width(data) if data else (len(names), 0)
     fitting = any(row.width == len(names) for row in data)
     if width == len(names) or not data:
         return Header(index, True, len(names), len(names))
@@ -424,7 +325,9 @@ def _fit(rows: Sequence[SampleRow], later: Sequence[SampleRow], index: int) -> H
 
 
 def _ends_empty(data: Sequence[SampleRow], width: int) -> bool:
-    return not any(row.cells[-1] for row in data if row.cells and row.width == width)
+    return not any(
+        row.cells[-1].strip() for row in data if row.cells and row.width == width
+    )
 
 
 def _names(row: SampleRow | None, header: Header) -> list[str]:

@@ -138,6 +138,20 @@ def mended(text: str, dialect: Dialect, width: int) -> list[str]:
     return cells
 
 
+def suggestion(text: str, dialect: Dialect, width: int) -> str | None:
+    """Return a damaged record written well, where it has a reading of `width` cells."""
+    cells = mended(text, dialect, width)
+    if len(cells) != width or width < 2:
+        return None
+    odd = (dialect.quote, dialect.delimiter, "\r", "\n")
+    written = []
+    for cell in cells:
+        is_odd = bool(dialect.quote) and any(mark in cell for mark in odd)
+        doubled = cell.replace(dialect.quote, dialect.quote * 2) if is_odd else cell
+        written.append(dialect.quote + doubled + dialect.quote if is_odd else cell)
+    return (dialect.delimiter + " " * dialect.spaced).join(written)
+
+
 def _loosely_split(
     text: str, dialect: Dialect, literal: int | None
 ) -> tuple[list[str], list[int]]:

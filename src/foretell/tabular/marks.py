@@ -20,27 +20,55 @@ _FEW_CELLS = 16
 _MANY_CELLS = 65_536
 
 
+def are_blank(source: NDArray[np.uint8], starts: Positions, ends: Positions) -> Flags:
+    """Return which records hold nothing, or only a carriage return."""
+    size = ends - starts
+    blank: Flags = size == 0
+    single = np.flatnonzero(size == 1)
+    blank[single] = source[starts[single]] == 13
+    return blank
+
+
 class Marks:
-    """Line ends, delimiters and quotes of one buffer, and the records they make."""
+    """Line ends, delimiters and quotes of one buffer, and the records they make.
+
+    Args:
+        line_ends, quotes: Where they stand, if that is known.
+
+    Attributes:
+        faulty_starts: Where the records start whose quotes play no part.
+        without_part: The quotes of those records.
+        stop: Where the last record starts that is not whole yet, or the end.
+    """
 
     def __init__(
-        self, buffer: bytes, dialect: Dialect, at_end: bool, cell_bytes: int
+        self,
+        buffer: bytes,
+        dialect: Dialect,
+        at_end: bool,
+        cell_bytes: int,
+        *,
+        line_ends: Positions | None = None,
+        quotes: Positions | None = None,
     ) -> None:
         self._bytes = np.frombuffer(buffer, np.uint8)
         self._dialect = dialect
         self._at_end = at_end
         self._cell_bytes = cell_bytes
         self._eol = ord(dialect.line_end)
-        self.line_ends: Positions = self.find(self._eol)
+        self.line_ends: Positions = (
+            self.find(self._eol) if line_ends is None else line_ends
+        )
         self.faulty_starts: list[int] = []
         none = np.empty(0, np.int64)
         self.spaced_openers: Positions = none
         self.escaped: Positions = none
         self._openers: Positions = none
         self._closers: Positions = none
-        self._stop = len(buffer)
+        self.stop = len(buffer)
+        self.without_part: Positions = none
         if dialect.quote and dialect.quote.encode() in buffer:
-            quotes = self.find(ord(dialect.quote))
+            quotes = self.find(ord(dialect.quote)) if quotes is None else quotes
             if dialect.escape:
                 is_escaped = self._are_escaped(quotes)
                 self.escaped = quotes[is_escaped]
@@ -63,7 +91,7 @@ class Marks:
                 np.add.at(depth, lo[multi], 1)
                 np.add.at(depth, hi[multi], -1)
                 ends = ends[np.cumsum(depth[:-1]) == 0]
-        ends = ends[: np.searchsorted(ends, self._stop)]
+        ends = ends[: np.searchsorted(ends, self.stop)]
         size = len(self._bytes)
         if self._at_end and (len(ends) == 0 or ends[-1] != size - 1):
             ends = np.append(ends, size)
@@ -92,11 +120,11 @@ class Marks:
 
     def is_blank(self, starts: Positions, ends: Positions) -> Flags:
         """Return which records are empty lines."""
-        size = ends - starts
-        blank: Flags = size == 0
-        single = np.flatnonzero(size == 1)
-        blank[single] = self._bytes[starts[single]] == 13
-        return blank
+        return are_blank(self._bytes, starts, ends)
+
+    def lines_before(self, positions: Positions) -> Positions:
+        """Return how many physical lines end before each position."""
+        return np.searchsorted(self.line_ends, positions)
 
     def _are_escaped(self, quotes: Positions) -> Flags:
         before = self._bytes[np.maximum(quotes - 1, 0)]
@@ -147,16 +175,18 @@ class Marks:
             start, run_end = self._record_start(quotes, first, opener)
             runs.append((first, run_end))
             if fault == total and self._may_continue(quotes, opener):
-                self._stop = start
+                self.stop = start
                 break
             line = int(np.searchsorted(self.line_ends, start))
             if line == len(self.line_ends) and not self._at_end:
-                self._stop = start
+                self.stop = start
                 break
             self.faulty_starts.append(start)
             if line == len(self.line_ends):
                 break
             first = int(np.searchsorted(quotes, self.line_ends[line]))
+        between = zip(runs, [*runs[1:], (total, total)], strict=True)
+        self.without_part = np.concatenate([quotes[a[1] : b[0]] for a, b in between])
         self._openers = np.concatenate([quotes[a:b:2] for a, b in runs])
         self._closers = np.concatenate([quotes[a + 1 : b : 2] for a, b in runs])
         if self._dialect.spaced:

@@ -91,6 +91,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
         filename: The name the caller gave the file (a label, never a path).
         options: What the caller knows.
         max_rows: Read only this many records and write nothing (dry run).
+        profile: Gather the statistics of every column while the rows pass.
         limits: Bounds while reading.
     """
 
@@ -99,6 +100,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     filename: str = ""
     options: ImportOptions = msgspec.field(default_factory=ImportOptions)
     max_rows: int | None = None
+    profile: bool = False
     limits: ImportLimits = msgspec.field(default_factory=ImportLimits)
 
 
@@ -179,6 +181,7 @@ class ImportResult(msgspec.Struct, kw_only=True):
         parts: The Parquet files; empty for a dry run.
         rejects_file: Name of the Parquet file of rejects, if there are any.
         source: How the file was read.
+        profile_file: Name of the file with the version's profile, if there is one.
         sample: The rows as one JSON array; dry run only.
         rejected: The rejects as one JSON array; dry run only.
     """
@@ -190,6 +193,7 @@ class ImportResult(msgspec.Struct, kw_only=True):
     parts: list[Part]
     rejects_file: Part | None
     source: SourceDescription
+    profile_file: str | None = None
     sample: bytes | None = None
     rejected: bytes | None = None
 

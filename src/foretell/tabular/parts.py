@@ -1,8 +1,8 @@
 """Write the rows of a version as Parquet parts.
 
 A part is written under a temporary name and renamed when it is whole. Row groups are
-small, because a page of rows is answered by decoding one of them: 32,768 rows of an
-ordinary table, fewer where rows are wide.
+small, because a page of rows is answered by decoding a piece of one of them: 32,768 rows
+of an ordinary table, fewer where rows are wide.
 """
 
 import hashlib
@@ -16,9 +16,12 @@ from foretell.tabular.messages import Part
 
 _LEVEL = 1  # against 3: 30 % less time, 6 % more bytes, on a million ordinary rows
 _PART_ROWS = 1_000_000
-_PART_BYTES = 96 << 20
+_PART_BYTES = 64 << 20
 _GROUP_ROWS = 32_768
 _GROUP_BYTES = 16 << 20
+# Pages of one row group that hold none of the wanted rows are not decoded. Against one
+# page a column: half the time of a page of rows, 2 % more bytes.
+_PAGE_BYTES = 32 << 10
 _FEWEST_GROUP_ROWS = 512
 _HASH_STEP = 1 << 20
 
@@ -54,6 +57,7 @@ def write_part(frame: pl.DataFrame, path: Path) -> Part:
         compression="zstd",
         compression_level=_LEVEL,
         row_group_size=group_rows(frame),
+        data_page_size=_PAGE_BYTES,
     )
     os.replace(temporary, path)
     return describe_part(path, frame.height)

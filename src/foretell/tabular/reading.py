@@ -1,48 +1,40 @@
-"""Pages and counts of a stored version.
+"""Pages of a stored version.
 
 Unsorted, unfiltered pages are slices by row number: page 1 and the deepest page cost
 the same. Every other page continues after the last row's sort values and number
-(keyset), so it never skips rows by counting. Order: nulls (and NaN) last both ways,
-text by code point, ties by row number. Functions block; call them in a thread.
+(keyset), so it never skips rows by counting. A page is found in two steps: the numbers
+of its rows, for which only the columns of the condition and of the order are read, and
+then those rows. Functions block; call them in a thread.
 """
 
-import base64
-import math
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import polars as pl
 
-from foretell.errors import Invalid
+from foretell.tabular.orders import Order, Position, SortKey
+from foretell.tabular.row_groups import (
+    Bound,
+    MoreGroupsNeeded,
+    RowGroup,
+    candidates,
+    group_frame,
+    rows_at,
+    runs,
+    scan_runs,
+)
 from foretell.tabular.stored import (
     Parts,
-    UnknownColumns,
     checked_columns,
-    exactly,
     index_name,
     row_count,
     scan_from,
     schema_of,
     slice_rows,
 )
+from foretell.tabular.zone_walk import Walk
 
-_COUNT_STEP = 1 << 20
-
-
-class SortKey(msgspec.Struct, frozen=True):
-    """One column to sort by."""
-
-    column: str
-    descending: bool = False
-
-
-class Position(msgspec.Struct, frozen=True):
-    """A row's place in an order: its sort values as JSON values, and its number."""
-
-    values: list[Any]
-    row: int
+_MOST_GROUPS_A_STEP = 64
 
 
 class Page(msgspec.Struct):
@@ -59,13 +51,6 @@ class Page(msgspec.Struct):
     previous: Position | None
 
 
-class Count(msgspec.Struct, frozen=True):
-    """How many rows; `exact` is false where time ran out and there may be more."""
-
-    count: int
-    exact: bool
-
-
 def page(
     parts: Parts,
     *,
@@ -75,6 +60,9 @@ def page(
     sort: Sequence[SortKey] = (),
     after: Position | None = None,
     before: Position | None = None,
+    bounds: Sequence[Bound] = (),
+    needs: Sequence[str] = (),
+    most_groups: int | None = None,
 ) -> Page:
     """Return up to `limit` rows after (or the last ones before) a position.
 
@@ -84,15 +72,152 @@ def page(
         sort: Keys, the first one strongest; file order without any.
         after, before: At most one; neither gives the first page. A position of an
             unsorted version may be any row number: `after` row n starts at row n + 1.
+        bounds: What `where` demands of single columns.
+        needs: The columns that `where` looks at; needed with `most_groups`.
+        most_groups: Row groups that may be decoded to find the rows.
 
     Raises:
+        MoreGroupsNeeded: That is not enough.
         UnknownColumns: A wanted or sorted column does not exist.
         Invalid: A column cannot be sorted by, or the position is of another order.
     """
     names = checked_columns(parts, columns)
     if where is None and not sort:
         return _slice_page(parts, names, limit, after, before)
-    return _keyset_page(parts, names, limit, where, sort, after, before)
+    schema = schema_of(parts)
+    order = Order(schema, sort, index_name(schema))
+    # Few row groups are read whole, because the next question is often about them.
+    kept = None
+    if most_groups is not None:
+        kept = list(dict.fromkeys([*needs, *(key.column for key in sort)]))
+    ask = _Ask(parts, where, kept, order, limit, after, before)
+    groups = candidates(parts, bounds)
+    found = ask.sorted(groups, most_groups) if sort else ask.first(groups, most_groups)
+    return ask.page(found, names)
+
+
+class _Ask:
+    """One filtered or sorted page: first the numbers and sort values of its rows."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        where: pl.Expr | None,
+        kept: list[str] | None,
+        order: Order,
+        limit: int,
+        after: Position | None,
+        before: Position | None,
+    ) -> None:
+        self._parts = parts
+        self._where = where
+        self._kept = kept
+        self._order = order
+        self._limit = limit
+        self._position = after or before
+        self._has_before = after is not None
+        self._backwards = after is None and before is not None
+        self._beyond = (
+            None
+            if self._position is None
+            else order.beyond(self._position, backwards=self._backwards)
+        )
+
+    def first(
+        self, groups: Sequence[RowGroup], most_groups: int | None
+    ) -> pl.DataFrame:
+        """The next rows in the order of the file, group after group."""
+        groups = [group for group in groups if self._is_ahead(group)]
+        found: list[pl.DataFrame] = []
+        left, read = self._limit + 1, 0
+        for step in _steps(groups[::-1] if self._backwards else groups, most_groups):
+            frame = self.keys(sorted(step, key=lambda group: group.start), left)
+            found.append(frame)
+            left -= frame.height
+            read += len(step)
+            if left <= 0:
+                break
+        if left > 0 and read < len(groups):
+            raise MoreGroupsNeeded
+        return pl.concat(found) if found else self.keys([], left)
+
+    def _is_ahead(self, group: RowGroup) -> bool:
+        if self._position is None:
+            return True
+        row = self._position.row
+        return group.start < row if self._backwards else group.stop > row + 1
+
+    def sorted(
+        self, groups: Sequence[RowGroup], most_groups: int | None
+    ) -> pl.DataFrame:
+        """The next rows in the order of the sort keys."""
+        if most_groups is None or len(groups) <= most_groups:
+            return self.keys(groups, self._limit + 1)
+        walk = Walk.of(
+            self._parts, self._order, self._position, backwards=self._backwards
+        )
+        if walk is None:
+            raise MoreGroupsNeeded
+        wanted = self._limit + 1
+        return walk.take(groups, wanted, most_groups, lambda g: self.keys([g], wanted))
+
+    def keys(self, groups: Sequence[RowGroup], count: int) -> pl.DataFrame:
+        """Numbers and sort values of the first rows of some groups, in the order."""
+        order = self._order
+        scan = self._scan(groups)
+        if self._where is not None:
+            scan = scan.filter(self._where)
+        if self._beyond is not None:
+            scan = scan.filter(self._beyond)
+        scan = scan.select(pl.col(order.index), *order.key_columns())
+        scan = order.sorted(scan, backwards=self._backwards).head(count)
+        return scan.collect(engine="in-memory" if self._kept else "streaming")
+
+    def _scan(self, groups: Sequence[RowGroup]) -> pl.LazyFrame:
+        if not self._kept or not groups:
+            return scan_runs(self._parts, runs(groups), self._order.index)
+        index = self._order.index
+        return pl.concat(
+            [group_frame(self._parts, group, self._kept, index) for group in groups]
+        )
+
+    def page(self, found: pl.DataFrame, names: list[str]) -> Page:
+        """The rows themselves, and where the neighbours start."""
+        has_more = found.height > self._limit
+        found = found.head(self._limit)
+        if self._backwards:
+            found = found.reverse()
+        numbers = found[self._order.index].to_list()
+        frame = rows_at(self._parts, numbers, names, within=self._within(found))
+        if found.is_empty():
+            return Page(frame, None, None)
+        first, last = self._order.position(found, 0), self._order.position(found, -1)
+        if self._backwards:
+            return Page(frame, next=last, previous=first if has_more else None)
+        return Page(
+            frame,
+            next=last if has_more else None,
+            previous=first if self._has_before else None,
+        )
+
+    def _within(self, found: pl.DataFrame) -> pl.Expr | None:
+        """What the found rows have in common, beside their numbers."""
+        conditions = [] if self._where is None else [self._where]
+        conditions += self._order.between(found)
+        return pl.all_horizontal(conditions) if conditions else None
+
+
+def _steps(
+    groups: Sequence[RowGroup], most: int | None
+) -> Iterator[Sequence[RowGroup]]:
+    """Groups to look at together: few at first, because many rows may match."""
+    start, size = 0, 1
+    stop = len(groups) if most is None else min(most, len(groups))
+    while start < stop:
+        step = groups[start : min(start + size, stop)]
+        yield step
+        start += len(step)
+        size = min(2 * size, _MOST_GROUPS_A_STEP)
 
 
 def seek(
@@ -117,7 +242,7 @@ def seek(
         return Position([], before - 1) if before else None
     schema = schema_of(parts)
     index = index_name(schema)
-    order = _Order(schema, sort, index)
+    order = Order(schema, sort, index)
     scan = scan_from(parts, 0, index)
     scan = scan if where is None else scan.filter(where)
     wanted = scan.select(pl.col(index), *order.key_columns())
@@ -150,179 +275,3 @@ def _slice_page(
         next=Position([], stop - 1) if stop < total else None,
         previous=Position([], start) if start > 0 else None,
     )
-
-
-def _keyset_page(
-    parts: Parts,
-    names: list[str],
-    limit: int,
-    where: pl.Expr | None,
-    sort: Sequence[SortKey],
-    after: Position | None,
-    before: Position | None,
-) -> Page:
-    schema = schema_of(parts)
-    index = index_name(schema)
-    order = _Order(schema, sort, index)
-    position = after or before
-    start = after.row + 1 if after is not None and not sort else 0
-    scan = scan_from(parts, start, index)
-    if where is not None:
-        scan = scan.filter(where)
-    if position is not None:
-        scan = scan.filter(order.beyond(position, backwards=after is None))
-    keys = order.key_columns()
-    scan = scan.with_columns(keys) if keys else scan
-    scan = order.sorted(scan, backwards=after is None and before is not None)
-    wanted = [index, *order.key_names, *(n for n in names)]
-    found = (
-        scan.head(limit + 1).select(map(exactly, wanted)).collect(engine="streaming")
-    )
-    has_more = found.height > limit
-    found = found.head(limit)
-    if before is not None:
-        found = found.reverse()
-    frame = found.select(map(exactly, names))
-    if found.is_empty():
-        return Page(frame, None, None)
-    first, last = order.position(found, 0), order.position(found, -1)
-    if before is not None:
-        return Page(frame, next=last, previous=first if has_more else None)
-    return Page(
-        frame,
-        next=last if has_more else None,
-        previous=first if after is not None else None,
-    )
-
-
-class _Order:
-    """Sort keys as hidden key columns that compare as the order demands."""
-
-    def __init__(self, schema: pl.Schema, sort: Sequence[SortKey], index: str) -> None:
-        missing = [key.column for key in sort if key.column not in schema]
-        if missing:
-            raise UnknownColumns(missing, list(schema))
-        self._index = index
-        self._keys = sort
-        self._dtypes = [schema[key.column] for key in sort]
-        for key, dtype in zip(sort, self._dtypes, strict=True):
-            if dtype.is_nested():
-                raise Invalid(f"Rows cannot be sorted by column {key.column!r}.")
-        self.key_names = [f"{index}_{number}" for number in range(len(sort))]
-
-    def key_columns(self) -> list[pl.Expr]:
-        """Return the key columns: floats without NaN, times as whole numbers."""
-        return [
-            _key(exactly(key.column), dtype).alias(name)
-            for key, dtype, name in zip(
-                self._keys, self._dtypes, self.key_names, strict=True
-            )
-        ]
-
-    def sorted(self, scan: pl.LazyFrame, *, backwards: bool) -> pl.LazyFrame:
-        """Sort by the key columns, or in exactly the opposite order."""
-        if not self._keys and not backwards:
-            return scan
-        return scan.sort(
-            [*self.key_names, self._index],
-            descending=[*(k.descending != backwards for k in self._keys), backwards],
-            nulls_last=[not backwards] * (len(self._keys) + 1),
-        )
-
-    def beyond(self, position: Position, *, backwards: bool) -> pl.Expr:
-        """Return which rows come after (backwards: before) a position.
-
-        Raises:
-            Invalid: The position does not belong to these sort keys.
-        """
-        if len(position.values) != len(self._keys):
-            raise Invalid("The position belongs to another sort order.")
-        row = pl.col(self._index)
-        result = row < position.row if backwards else row > position.row
-        for key, dtype, value in reversed(
-            list(zip(self._keys, self._dtypes, position.values, strict=True))
-        ):
-            cell = _key(exactly(key.column), dtype)
-            is_beyond, is_same = _compare(
-                cell, _literal(value, dtype), key.descending, backwards
-            )
-            result = is_beyond | (is_same & result)
-        return result
-
-    def position(self, frame: pl.DataFrame, at: int) -> Position:
-        """Return the position of one row."""
-        row = frame.row(at, named=True)
-        values = [_json_value(row[name]) for name in self.key_names]
-        return Position(values, int(row[self._index]))
-
-
-def _key(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if dtype.is_float():
-        return cell.fill_nan(None)
-    if dtype.is_temporal():
-        return cell.to_physical().cast(pl.Int64)
-    return cell
-
-
-def _compare(
-    cell: pl.Expr, value: pl.Expr | None, descending: bool, backwards: bool
-) -> tuple[pl.Expr, pl.Expr]:
-    """Return "comes beyond the value" and "is the value", where nulls are last."""
-    if value is None:
-        is_beyond = cell.is_not_null() if backwards else pl.lit(value=False)
-        return is_beyond, cell.is_null()
-    is_same = (cell == value).fill_null(value=False)
-    is_beyond = cell < value if descending != backwards else cell > value
-    return is_beyond.fill_null(value=not backwards), is_same
-
-
-def _literal(value: Any, dtype: pl.DataType) -> pl.Expr | None:
-    if value is None:
-        return None
-    try:
-        if dtype.is_temporal():
-            return pl.lit(int(value), pl.Int64)
-        if dtype.is_float():
-            return pl.lit(float(value), dtype)
-        if isinstance(dtype, pl.Binary):
-            return pl.lit(base64.b64decode(value), pl.Binary)
-        if dtype.is_decimal():
-            return pl.lit(pl.Series([str(value)]).cast(dtype)[0], dtype)
-        return pl.lit(pl.Series([value], dtype=dtype, strict=True)[0], dtype)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise Invalid("The position belongs to another sort order.") from error
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    is_plain = value is None or isinstance(value, (bool, int, str))
-    if is_plain or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)  # also `inf`, which JSON has no number for
-
-
-def count(
-    parts: Parts,
-    where: pl.Expr | None = None,
-    derived: Sequence[pl.Expr] = (),
-    *,
-    seconds: float | None = None,
-) -> Count:
-    """Count rows, the matching ones with `where`; stop when the time is over.
-
-    Args:
-        derived: Columns to compute first, for `where` to look at.
-    """
-    if where is None:
-        return Count(row_count(parts), exact=True)
-    deadline = None if seconds is None else time.monotonic() + seconds
-    found = 0
-    for part in parts:
-        for start in range(0, part.rows, _COUNT_STEP):
-            if deadline is not None and time.monotonic() > deadline:
-                return Count(found, exact=False)
-            scan = pl.scan_parquet(part.path).slice(start, _COUNT_STEP)
-            scan = scan.with_columns(derived)
-            found += int(scan.filter(where).select(pl.len()).collect().item())
-    return Count(found, exact=True)

@@ -8,22 +8,30 @@ looked at one by one. What is handed on holds exactly one row per record.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 
+from foretell.tabular.bit_marks import BitMarks, find_marks
 from foretell.tabular.encodings import is_utf8
-from foretell.tabular.lenient import Dialect, Fault, join_cells, split_line
+from foretell.tabular.lenient import (
+    Dialect,
+    Fault,
+    join_cells,
+    split_line,
+    suggestion,
+)
 from foretell.tabular.marks import Flags, Marks, Positions
 from foretell.tabular.messages import ImportLimits
 from foretell.tabular.rejects import Reject
 
-_BLOCK = 16 << 20
+_BLOCK = 8 << 20
 _SMALLEST_BLOCK = 1 << 20
 _BLOCK_RECORDS = 400_000  # narrow records cost memory by their number, not their size
-_CHECKED_TOGETHER = 1000
+_CHECKED_TOGETHER = 1024
 _RAW_LIMIT = 1 << 20
+_MENDABLE = ("unclosed_quote", "stray_quote", "too_few_cells", "too_many_cells")
 
 
 @dataclass(slots=True)
@@ -116,31 +124,20 @@ class RecordReader:
 
     def __iter__(self) -> Iterator[Block]:
         """Yield blocks until the file or the wanted number of records ends."""
-        buffer = b""
+        size = self._block
         while self._left is None or self._left > 0:
-            fresh = self._stream.read(self._step(len(buffer)))
-            at_end = not fresh
-            buffer += fresh
+            self._stream.seek(self._offset)
+            buffer = self._stream.read(size)
             if not buffer:
                 return
-            block, used = self._cut(buffer, at_end)
+            block, used = self._cut(buffer, at_end=len(buffer) < size)
             if used == 0 and len(buffer) > self._limits.record_bytes:
-                block, buffer = self._skip_giant(buffer)
-                yield block
-                continue
-            buffer = buffer[used:]
+                block = self._skip_giant(buffer)
+            size = self._block if block is not None or used else 2 * size
             if block is not None:
                 yield block
-            if at_end and not buffer:
-                return
 
-    def _step(self, held: int) -> int:
-        """How much to read. A record that goes on is looked through again from its
-        start, so ever more is read of it: twice the work, not the square of it."""
-        room = self._limits.record_bytes - held
-        return max(self._block, min(held, room))
-
-    def _skip_giant(self, buffer: bytes) -> tuple[Block, bytes]:
+    def _skip_giant(self, buffer: bytes) -> Block:
         """Reject the line at the start of the buffer, which is longer than allowed."""
         head = buffer[:_RAW_LIMIT]
         end_mark = self._dialect.line_end.encode()
@@ -149,8 +146,7 @@ class RecordReader:
             buffer = self._stream.read(self._block)
             if not buffer:
                 break
-        rest = buffer[stop + 1 :] if stop >= 0 else b""
-        self._offset += len(buffer) - len(rest)
+        self._offset += stop + 1
         limit = self._limits.record_bytes
         reject = Reject(
             line=self._line,
@@ -161,8 +157,7 @@ class RecordReader:
         )
         self._advance(lines=1, records=1)
         none = np.empty(0, np.int64)
-        block = Block(b"", none, none, none, none, b"", [reject], 1, self._offset)
-        return block, rest
+        return Block(b"", none, none, none, none, b"", [reject], 1, self._offset)
 
     def _advance(self, *, lines: int, records: int) -> None:
         self._line += lines
@@ -171,7 +166,7 @@ class RecordReader:
             self._left -= records
 
     def _cut(self, buffer: bytes, at_end: bool) -> tuple[Block | None, int]:
-        marks = Marks(buffer, self._dialect, at_end, self._limits.cell_bytes)
+        marks = find_marks(buffer, self._dialect, at_end, self._limits.cell_bytes)
         starts, ends, used = marks.records()
         if len(starts) == 0:
             return None, used
@@ -185,29 +180,31 @@ class RecordReader:
             is_blank = is_blank[:keep]
             used = min(int(ends[-1]) + 1, len(buffer))
         suspects = self._suspects(buffer, marks, starts, ends, cells) | is_blank
-        lines = self._line + np.searchsorted(marks.line_ends, starts)
+        lines = self._line + marks.lines_before(starts)
         ordinals = self._ordinal - 1 + np.cumsum(~is_blank)
         block = self._assemble(buffer, used, starts, ends, lines, ordinals, suspects)
         self._offset += used
         block.end = self._offset
         self._advance(
-            lines=int(np.searchsorted(marks.line_ends, used)), records=block.records
+            lines=int(marks.lines_before(np.array([used]))[0]), records=block.records
         )
         return block, used
 
     def _suspects(
         self,
         buffer: bytes,
-        marks: Marks,
+        marks: BitMarks | Marks,
         starts: Positions,
         ends: Positions,
         cells: Positions,
     ) -> Flags:
         """Return which records must be looked at one by one."""
         suspect: Flags = cells != self._shape.width
-        suspect |= ends - starts > self._limits.cell_bytes
-        faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
-        suspect[faulty[faulty < len(starts)]] = True
+        sizes = ends - starts
+        suspect |= sizes > self._limits.cell_bytes
+        if marks.faulty_starts:
+            faulty = np.searchsorted(starts, np.array(marks.faulty_starts, np.int64))
+            suspect[faulty[faulty < len(starts)]] = True
         for positions in (marks.spaced_openers, marks.escaped):
             if len(positions):
                 suspect |= _hit(positions, ends, len(starts))
@@ -218,8 +215,9 @@ class RecordReader:
             if b"\xef\xbf\xbd" in buffer:
                 suspect |= _hit(marks.find(0xEF), ends, len(starts))
         header = self._shape.header
-        if header and header in buffer:
-            suspect |= ends - starts == len(header)
+        for index in np.flatnonzero(sizes == len(header)).tolist() if header else ():
+            if buffer.startswith(header, int(starts[index])):
+                suspect[index] = True
         return suspect
 
     def _assemble(
@@ -232,6 +230,12 @@ class RecordReader:
         ordinals: Positions,
         suspects: Flags,
     ) -> Block:
+        if not suspects.any():
+            text = buffer if used == len(buffer) else buffer[:used]
+            rows = len(starts)
+            return Block(
+                text, lines, ordinals, starts, ends, source=buffer, records=rows
+            )
         kept = ~suspects
         pieces: list[bytes | memoryview] = []
         rejects: list[Reject] = []
@@ -259,13 +263,9 @@ class RecordReader:
             else:
                 pieces.append(found)
                 kept[index] = True
-        if pieces or done:
-            pieces.append(view[done:used])
-            text = b"".join(pieces)
-        else:
-            text = buffer if used == len(buffer) else buffer[:used]
+        pieces.append(view[done:used])
         return Block(
-            text,
+            b"".join(pieces),
             lines[kept],
             ordinals[kept],
             starts[kept],
@@ -289,10 +289,13 @@ class RecordReader:
             return Fault(
                 "bad_encoding", "The row holds bytes that its encoding does not know."
             )
-        cells = split_line(text.removesuffix("\r"), self._dialect)
-        if isinstance(cells, Fault):
-            return cells
-        return self._check_cells(cells)
+        text = text.removesuffix("\r")
+        cells = split_line(text, self._dialect)
+        found = cells if isinstance(cells, Fault) else self._check_cells(cells)
+        if isinstance(found, Fault) and found.code in _MENDABLE:
+            meant = suggestion(text[:_RAW_LIMIT], self._dialect, self._shape.width)
+            found = replace(found, suggestion=meant or found.suggestion)
+        return found
 
     def _check_cells(self, cells: list[str]) -> bytes | Fault:
         width, found = self._shape.kept, len(cells)
@@ -304,7 +307,7 @@ class RecordReader:
         limit = self._limits.cell_bytes
         if any(len(cell.encode()) > limit for cell in cells):
             return Fault("cell_too_large", f"A cell is longer than {limit} bytes.")
-        if self._shape.width > width and cells[-1]:
+        if self._shape.width > width and cells[-1].strip():
             return Fault(
                 "too_many_cells", f"The row has {found} cells; the table has {width}."
             )
@@ -321,12 +324,19 @@ def _damaged(buffer: bytes, starts: Positions, ends: Positions) -> Flags:
     """Return which records are not UTF-8, looking closely only where some are not."""
     damaged = np.zeros(len(starts), np.bool_)
     view = memoryview(buffer)
-    for first in range(0, len(starts), _CHECKED_TOGETHER):
-        last = min(first + _CHECKED_TOGETHER, len(starts))
+    waiting = [
+        (first, min(first + _CHECKED_TOGETHER, len(starts)))
+        for first in range(0, len(starts), _CHECKED_TOGETHER)
+    ]
+    while waiting:
+        first, last = waiting.pop()
         if is_utf8(bytes(view[starts[first] : ends[last - 1]])):
             continue
-        for index in range(first, last):
-            damaged[index] = not is_utf8(bytes(view[starts[index] : ends[index]]))
+        if last - first == 1:
+            damaged[first] = True
+            continue
+        middle = (first + last) // 2
+        waiting += [(first, middle), (middle, last)]
     return damaged
 
 

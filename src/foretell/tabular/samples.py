@@ -37,13 +37,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """One record of a sample; `cells` is None where its quoting is damaged."""
+    """One record of a sample; `cells` is None where its quoting is damaged.
+
+    `is_quoted` is whether its first cell is quoted.
+    """
 
     start: int
     end: int
     line: int
     width: int
     cells: list[str] | None
+    is_quoted: bool = False
 
 
 def take_sample(path: Path, *, start: int = 0, skip: int = 0) -> Sample:
@@ -125,6 +129,7 @@ def sample_rows(
                 int(lines[index]),
                 width,
                 None if isinstance(cells, Fault) else cells,
+                bool(dialect.quote) and text.startswith(dialect.quote),
             )
         )
     return rows

@@ -8,18 +8,39 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import polars as pl
-import polars.selectors as cs
 
 from foretell.errors import Invalid
+from foretell.tabular.blocks import part_rows
+from foretell.tabular.footers import footer
+from foretell.tabular.selectors import exactly
 
 _BATCH_ROWS = 32_768
 
+__all__ = [
+    "Parts",
+    "StoredPart",
+    "UnknownColumns",
+    "batches",
+    "checked_columns",
+    "exactly",
+    "index_name",
+    "row_count",
+    "scan_from",
+    "schema_of",
+    "slice_rows",
+]
+
 
 class StoredPart(msgspec.Struct, frozen=True):
-    """One Parquet file of a version and how many rows it holds."""
+    """One Parquet file of a version and how many rows it holds.
+
+    Attributes:
+        filters: Files of key filters, by column.
+    """
 
     path: str
     rows: int
+    filters: dict[str, str] = {}
 
 
 Parts = Sequence[StoredPart]
@@ -40,11 +61,6 @@ class UnknownColumns(Invalid):
         )
 
 
-def exactly(name: str) -> pl.Expr:
-    """Return the column of this very name; `pl.col` takes `*` and `^a$` for patterns."""
-    return cs.by_name(name).as_expr()
-
-
 def row_count(parts: Parts) -> int:
     """Return how many rows the version has."""
     return sum(part.rows for part in parts)
@@ -52,7 +68,7 @@ def row_count(parts: Parts) -> int:
 
 def schema_of(parts: Parts) -> pl.Schema:
     """Return the version's columns and polars types."""
-    return pl.read_parquet_schema(parts[0].path)  # type: ignore[return-value]
+    return footer(parts[0].path).schema
 
 
 def checked_columns(parts: Parts, columns: Sequence[str] | None) -> list[str]:
@@ -73,17 +89,17 @@ def checked_columns(parts: Parts, columns: Sequence[str] | None) -> list[str]:
 def slice_rows(
     parts: Parts, start: int, count: int, columns: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Return rows by number; only the row groups that hold them are decoded."""
-    frames: list[pl.LazyFrame] = []
+    """Return rows by number; only what holds them is decoded."""
+    names = tuple(schema_of(parts)) if columns is None else tuple(columns)
+    frames: list[pl.DataFrame] = []
     first = 0
     for part in parts:
         low, high = max(start, first), min(start + count, first + part.rows)
         if low < high or (part is parts[-1] and not frames):
-            scan = pl.scan_parquet(part.path)
-            scan = scan if columns is None else scan.select(map(exactly, columns))
-            frames.append(scan.slice(max(low - first, 0), max(high - low, 0)))
+            at, rows = max(low - first, 0), max(high - low, 0)
+            frames.append(part_rows(part.path, at, rows, names))
         first += part.rows
-    return pl.concat(frames).collect()
+    return frames[0] if len(frames) == 1 else pl.concat(frames)
 
 
 def scan_from(parts: Parts, start: int, index: str) -> pl.LazyFrame:

@@ -12,11 +12,18 @@ from typing import Self
 import polars as pl
 
 from foretell.core.columns import Column
-from foretell.tabular.messages import ImportRequest, ImportResult, SourceDescription
+from foretell.tabular.messages import (
+    ImportRequest,
+    ImportResult,
+    Part,
+    SourceDescription,
+)
 from foretell.tabular.parts import PartWriter, describe_part
+from foretell.tabular.passing_profile import PassingProfile
 from foretell.tabular.rejects import Reject, RejectWriter, rejects_json
 from foretell.tabular.row_bytes import json_rows
 
+_PROFILE_FILE = "profile.json"
 _REJECTS_FILE = "rejects.parquet"
 
 
@@ -35,6 +42,9 @@ class VersionOutput:
         self._parts = PartWriter(folder)
         self._rejects = RejectWriter(folder / _REJECTS_FILE, keep=self._is_dry)
         self._kept: list[pl.DataFrame] = []
+        self._folder = folder
+        is_profiled = request.profile and not self._is_dry
+        self._profile = PassingProfile(folder) if is_profiled else None
         self._is_finished = False
         self.rows = 0
 
@@ -55,6 +65,8 @@ class VersionOutput:
         if not self._is_finished:
             self._parts.discard()
             self._rejects.discard()
+            if self._profile is not None:
+                self._profile.discard()
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take the next rows."""
@@ -63,6 +75,8 @@ class VersionOutput:
             self._kept.append(frame)
         else:
             self._parts.add(frame)
+            if self._profile is not None:
+                self._profile.add(frame)
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Take the next rejects, in the order of their lines."""
@@ -86,6 +100,7 @@ class VersionOutput:
         written = [] if self._is_dry else self._parts.finish(empty)
         if self._is_dry:
             self._parts.discard()
+        profile_file = self._write_profile(empty, written)
         self._rejects.close()
         self._is_finished = True
         count, path = self._rejects.count, self._rejects.path
@@ -98,6 +113,17 @@ class VersionOutput:
             parts=written,
             rejects_file=describe_part(path, count) if has_file else None,
             source=source,
+            profile_file=profile_file,
             sample=None if sample is None else json_rows(sample),
             rejected=rejects_json(self._rejects.kept) if self._is_dry else None,
         )
+
+    def _write_profile(self, empty: pl.DataFrame, parts: list[Part]) -> str | None:
+        if self._profile is None:
+            return None
+        paths = [self._folder / part.file for part in parts]
+        found = self._profile.finish(empty, paths)
+        if found is None:
+            return None
+        (self._folder / _PROFILE_FILE).write_bytes(found)
+        return _PROFILE_FILE

@@ -59,6 +59,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         storage_url=None,
         smtp_url=None,
         redis_url=None,
+        rate_limit=None,
         env="development",
         allowed_hosts=["testserver", "localhost"],
     )

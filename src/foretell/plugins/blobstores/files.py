@@ -34,6 +34,9 @@ class FileBlobStore:
             raise NotFound("The stored file is missing; restore it from a backup.")
         yield path
 
+    def folder(self, prefix: str) -> Path:
+        return self._path(prefix)
+
     async def read(self, key: str) -> AsyncIterator[bytes]:
         async with self.local(key) as path:
             file = await asyncio.to_thread(path.open, "rb")

@@ -15,6 +15,7 @@ from foretell.datasets.ports import (
     Grouping,
     Groups,
     Measure,
+    Part,
     Position,
     RowFormat,
     RowsPage,
@@ -23,14 +24,17 @@ from foretell.datasets.ports import (
     Table,
 )
 from foretell.expressions.polars_compiler import to_polars
-from foretell.expressions.typed import TypedColumn, TypedNode
-from foretell.tabular import reading, row_bytes
+from foretell.expressions.typed import TypedColumn, TypedNode, column_names
+from foretell.plugins.table_engines.bounds import bounds_of
+from foretell.tabular import key_filters, orders, reading, row_bytes
 from foretell.tabular.aggregates import Figure, aggregate
 from foretell.tabular.correlations import correlations
+from foretell.tabular.counting import count
 from foretell.tabular.differences import Versions, diff
 from foretell.tabular.downloads import download
 from foretell.tabular.profiling import profile
 from foretell.tabular.reject_pages import rejects_page
+from foretell.tabular.row_groups import MoreGroupsNeeded
 from foretell.tabular.stored import StoredPart, exactly
 
 _REJECTS_PER_CHUNK = 5_000
@@ -47,6 +51,8 @@ _ENCODERS: dict[RowFormat, Callable[[pl.DataFrame], bytes]] = {
 class PolarsEngine:
     """Implements `foretell.datasets.ports.TableEngine`."""
 
+    filter_kind = key_filters.KIND
+
     def page(
         self,
         table: Table,
@@ -56,19 +62,26 @@ class PolarsEngine:
         position: Position | None,
         row_format: RowFormat,
         max_cell: int | None = None,
-    ) -> RowsPage:
+        most_groups: int | None = None,
+    ) -> RowsPage | None:
         place = dict(position or {})
         is_backwards = bool(place.pop("backwards", False))
-        found = reading.Position(**place) if place else None
-        page = reading.page(
-            _parts(table),
-            limit=limit,
-            columns=list(query.select),
-            where=_condition(query.where),
-            sort=_sort_keys(query.sort),
-            after=None if is_backwards else found,
-            before=found if is_backwards else None,
-        )
+        found = orders.Position(**place) if place else None
+        try:
+            page = reading.page(
+                _parts(table),
+                limit=limit,
+                columns=list(query.select),
+                where=_condition(query.where),
+                sort=_sort_keys(query.sort),
+                after=None if is_backwards else found,
+                before=found if is_backwards else None,
+                bounds=bounds_of(query.where),
+                needs=[] if query.where is None else column_names(query.where),
+                most_groups=most_groups,
+            )
+        except MoreGroupsNeeded:
+            return None
         frame = page.frame
         if max_cell is not None:
             frame = row_bytes.clip_texts(frame, max_cell)
@@ -100,11 +113,21 @@ class PolarsEngine:
         derived: Derived | None = None,
         *,
         seconds: float | None = None,
-    ) -> Counted:
-        columns = _columns(derived)
-        found = reading.count(
-            _parts(table), _condition(where), columns, seconds=seconds
-        )
+        most_groups: int | None = None,
+    ) -> Counted | None:
+        # Derived columns hide stored ones, of which alone there are statistics.
+        bounds = [b for b in bounds_of(where) if b.column not in (derived or {})]
+        try:
+            found = count(
+                _parts(table),
+                _condition(where),
+                _columns(derived),
+                bounds=bounds,
+                seconds=seconds,
+                most_groups=most_groups,
+            )
+        except MoreGroupsNeeded:
+            return None
         return Counted(found.count, found.exact)
 
     def aggregate(self, table: Table, grouping: Grouping, *, limit: int) -> Groups:
@@ -135,6 +158,12 @@ class PolarsEngine:
         related = correlations(_parts(table), numbers, condition, columns)
         return {**figures, "correlations": related}
 
+    def filter_columns(self, where: TypedNode | None) -> Sequence[str]:
+        return [bound.column for bound in bounds_of(where) if bound.values is not None]
+
+    def key_filter(self, part: Part, column: str) -> bytes:
+        return key_filters.build(str(part.path), column)
+
     def rejects(
         self, path: Path, *, after: int, limit: int
     ) -> tuple[bytes, int | None]:
@@ -161,7 +190,14 @@ class PolarsEngine:
 
 
 def _parts(table: Table) -> list[StoredPart]:
-    return [StoredPart(str(part.path), part.rows) for part in table.parts]
+    return [
+        StoredPart(
+            str(part.path),
+            part.rows,
+            {column: str(path) for column, path in part.filters.items()},
+        )
+        for part in table.parts
+    ]
 
 
 def _condition(where: TypedNode | None) -> pl.Expr | None:
@@ -178,15 +214,15 @@ def _figure(measure: Measure) -> Figure:
     return Figure(measure.label, measure.function, value, measure.share)
 
 
-def _sort_keys(keys: Sequence[SortKey]) -> list[reading.SortKey]:
-    return [reading.SortKey(key.column, key.descending) for key in keys]
+def _sort_keys(keys: Sequence[SortKey]) -> list[orders.SortKey]:
+    return [orders.SortKey(key.column, key.descending) for key in keys]
 
 
 def _columns(derived: Derived | None) -> list[pl.Expr]:
     return [to_polars(node).alias(name) for name, node in (derived or {}).items()]
 
 
-def _stored(position: reading.Position | None, *, backwards: bool) -> Position | None:
+def _stored(position: orders.Position | None, *, backwards: bool) -> Position | None:
     if position is None:
         return None
     stored = {"values": list(position.values), "row": position.row}

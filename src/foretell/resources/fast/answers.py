@@ -4,6 +4,9 @@ from typing import Any
 
 from starlette.types import Send
 
+from foretell.http.listing import page_base
+from foretell.resources.fast.requests import Call, ListParameters
+
 Headers = list[tuple[bytes, bytes]]
 _JSON = (b"content-type", b"application/json")
 _VARY = (b"vary", b"Accept-Encoding")
@@ -34,3 +37,18 @@ class Answer:
         start = {"type": "http.response.start", "status": self.status}
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+
+def links_of(
+    call: Call, asked: ListParameters, following: str | None, previous: str | None
+) -> dict[str, str]:
+    """The `Link` header of a page, by the cursors of its neighbours."""
+    if following is None and previous is None:
+        return {}
+    base = page_base(call.scope, asked.kept)
+    links = [
+        f'<{base}{cursor}>; rel="{rel}"'
+        for rel, cursor in (("next", following), ("prev", previous))
+        if cursor is not None
+    ]
+    return {"link": ", ".join(links)}

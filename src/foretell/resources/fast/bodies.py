@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,6 +24,7 @@ from foretell.resources.writing import values_of
 
 Values = dict[str, Any]
 Convert = Callable[[Any], Any]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 _MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$"
 _TIME = r"^\d{2}:\d{2}:\d{2}(\.\d{1,6})?$"
 # NUL and halves of surrogate pairs can stand in JSON only as escapes.
@@ -111,10 +112,10 @@ class _Models:
         self._bulk = description.bulk
 
     def one(self, body: bytes) -> Values:
-        return self._values(_validated(self._model, body))
+        return self._values(validated(self._model, body))
 
     def many(self, body: bytes) -> list[Values]:
-        found: Any = _validated(self._bulk, body)
+        found: Any = validated(self._bulk, body)
         return [self._values(item) for item in found.items]
 
     def _values(self, body: Any) -> Values:
@@ -142,7 +143,12 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise NotSimple from error
 
 
-def _validated(model: type[BaseModel], body: bytes) -> BaseModel:
+def validated(model: type[ModelT], body: bytes) -> ModelT:
+    """A body as the routes read it.
+
+    Raises:
+        NotSimple: The schema refuses it; let the routes say why.
+    """
     try:
         return model.model_validate(json.loads(body))
     except (ValueError, RecursionError) as error:

@@ -1,10 +1,11 @@
 """The fast path as the edge knows it: claims addresses, lets callers in, steps aside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol
 
-import asyncpg
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from foretell.core.principal import Authenticator, Principal
@@ -14,17 +15,42 @@ from foretell.resources.fast.answers import COMPRESSED_FROM, Answer
 from foretell.resources.fast.bodies import NotSimple
 from foretell.resources.fast.requests import (
     Aside,
+    Call,
     Gone,
     demand_json,
     path_of,
     receive_body,
     replayed,
 )
-from foretell.resources.fast.service import Call, FastResource
 
 BULK = "bulk"
-# A statement that says so has changed nothing.
-_REFUSED = (asyncpg.PostgresError, asyncpg.DataError)
+
+
+class Refused(Exception):
+    """The answer is this error. To ask the routes would repeat what was done."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class FastResource(Protocol):
+    """The use cases of one resource. Each may raise `Aside` or an error that says
+    that the routes answer, as long as it has changed nothing; or `Refused`."""
+
+    address: str
+
+    async def list_page(self, call: Call) -> Answer: ...
+
+    async def get(self, call: Call, text: str) -> Answer: ...
+
+    async def create(self, call: Call, body: bytes) -> Answer: ...
+
+    async def create_many(self, call: Call, body: bytes) -> Answer: ...
+
+    async def change(self, call: Call, text: str, body: bytes) -> Answer: ...
+
+    async def delete(self, call: Call, text: str) -> Answer: ...
 
 
 class ResourceFastPath:
@@ -81,7 +107,9 @@ class ResourceFastPath:
             return None
         except Unavailable as error:
             response = problem_response(Request(scope), error)
-        except (Aside, NotSimple, ForetellError, *_REFUSED):
+        except Refused as refused:
+            response = await _refusal(Request(scope), refused.error)
+        except (Aside, NotSimple, ForetellError):
             again = replayed(request.body, receive)
             await scope["app"].handle(scope, again, send)
             return None
@@ -145,6 +173,14 @@ class _Body:
     async def receive(self) -> bytes:
         self.body = await receive_body(self._receive)
         return self.body
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    """What the application makes of an error of a route."""
+    handlers = request.app.exception_handlers
+    known = [handlers[cls] for cls in type(error).__mro__ if cls in handlers]
+    answered: Response | Awaitable[Response] = known[0](request, error)
+    return await answered if isinstance(answered, Awaitable) else answered
 
 
 def _route_of(resource: FastResource, method: str, key: str) -> str:

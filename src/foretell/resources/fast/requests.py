@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import Message, Receive, Scope
 
 from foretell.core.pagination import DEFAULT_LIMIT, MAX_OBJECTS
+from foretell.core.principal import Principal
 from foretell.http.routing import DEFAULT_BODY_BYTES
 from foretell.resources.columns import Kind, ResourceColumn
 from foretell.resources.description import ResourceDescription
@@ -38,6 +39,24 @@ class Aside(Exception):
 
 class Gone(Exception):
     """The client went away before its body was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request whose caller is known."""
+
+    scope: Scope
+    headers: Mapping[bytes, bytes]
+    principal: Principal | None
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def root(self) -> str:
+        """The path under which the application is mounted."""
+        return str(self.scope.get("root_path", ""))
 
 
 @dataclass(slots=True)

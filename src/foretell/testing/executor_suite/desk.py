@@ -16,8 +16,9 @@ from foretell.core.db import Database
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role, scopes_of
 from foretell.jobs.carrying import Carrier
-from foretell.jobs.doorbell import Bell, Doorbell, SilentBell, socket_folder
+from foretell.jobs.doorbell import Doorbell, socket_folder
 from foretell.jobs.logs import log_path
+from foretell.jobs.ports import Bell, SilentBell
 from foretell.jobs.service import JobsService
 from foretell.jobs.store import JobStore
 from foretell.jobs.supervisor import Supervisor

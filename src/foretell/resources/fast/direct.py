@@ -1,4 +1,4 @@
-"""The use cases of one resource on the fast path, each one statement.
+"""The use cases of one resource straight on the driver, each one statement.
 
 The rules are those of `resources.service`, made of the same parts: access, cursors,
 tags, keys. Nothing here decides why something cannot be: a refusal of those parts,
@@ -6,18 +6,16 @@ tags, keys. Nothing here decides why something cannot be: a refusal of those par
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Dialect
-from starlette.types import Scope
 
 from foretell.core.clock import Clock
 from foretell.core.direct import DirectPool
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal
-from foretell.http.listing import page_base
 from foretell.resources.access import Access
 from foretell.resources.addresses import bulk_location, row_location
 from foretell.resources.columns import Kind
@@ -29,10 +27,11 @@ from foretell.resources.etags import (
     row_etag,
     wanted_versions,
 )
-from foretell.resources.fast.answers import Answer
+from foretell.resources.fast.answers import Answer, links_of
 from foretell.resources.fast.bodies import Bodies
 from foretell.resources.fast.requests import (
     Aside,
+    Call,
     ListParameters,
     ParameterReader,
     expand_of,
@@ -50,20 +49,11 @@ Record = Any
 """A row as asyncpg gives it: values in order, and by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request whose caller is known."""
-
-    scope: Scope
-    headers: Mapping[bytes, bytes]
-    principal: Principal | None
-
-    def header(self, name: bytes) -> str | None:
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
+# A statement that says so has changed nothing.
+_REFUSED = (asyncpg.PostgresError, asyncpg.DataError)
 
 
-class FastResource:
+class DirectResource:
     """See the module's head."""
 
     def __init__(
@@ -128,16 +118,11 @@ class FastResource:
             records.reverse()
         has_next, has_previous = page_ends(query, records, more=more)
         page = PageBody(items=records)
-        if not (has_next or has_previous):
-            return page, {}
-        links, base = [], page_base(call.scope, asked.kept)
         if has_next:
             page.next = self._cursor(query, records[-1], backwards=False)
-            links.append(f'<{base}{page.next}>; rel="next"')
         if has_previous:
             page.prev = self._cursor(query, records[0], backwards=True)
-            links.append(f'<{base}{page.prev}>; rel="prev"')
-        return page, {"link": ", ".join(links)}
+        return page, links_of(call, asked, page.next, page.prev)
 
     def _cursor(self, query: ListQuery, record: Record, *, backwards: bool) -> str:
         row: Record = record
@@ -188,7 +173,7 @@ class FastResource:
         )
         prepared = self._statements.insert(tuple(values))
         (record,) = await self._write(prepared, new_values(values))
-        place = _root(call) + row_location(self.description, record)
+        place = call.root + row_location(self.description, record)
         return self._one(record, 201, location=place)
 
     async def create_many(self, call: Call, body: bytes) -> Answer:
@@ -201,7 +186,7 @@ class FastResource:
         records = await self._write(prepared, new_values(columns.values))
         records = self._as_sent(records, columns)
         page = PageBody(items=self._statements.maker.rows(records))
-        place = _root(call) + bulk_location(self.description, records)
+        place = call.root + bulk_location(self.description, records)
         return Answer(201, to_json(page), location=place)
 
     def _as_sent(self, records: list[Record], columns: Columns) -> list[Record]:
@@ -280,17 +265,19 @@ class FastResource:
     async def _read(
         self, prepared: Prepared, values: Mapping[str, Any]
     ) -> list[Record]:
-        return await self._pool.read(prepared.text, prepared.arguments(values))
+        try:
+            return await self._pool.read(prepared.text, prepared.arguments(values))
+        except _REFUSED as error:
+            raise Aside from error
 
     async def _write(
         self, prepared: Prepared, values: Mapping[str, Any]
     ) -> list[Record]:
-        return await self._pool.write(prepared.text, prepared.arguments(values))
+        try:
+            return await self._pool.write(prepared.text, prepared.arguments(values))
+        except _REFUSED as error:
+            raise Aside from error
 
 
 def _user_id(principal: Principal | None) -> str | None:
     return None if principal is None else principal.user_id
-
-
-def _root(call: Call) -> str:
-    return str(call.scope.get("root_path", ""))

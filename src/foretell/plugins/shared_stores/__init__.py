@@ -1,0 +1,1 @@
+"""Stores that API processes share, one module each."""

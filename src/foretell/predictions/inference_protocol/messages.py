@@ -1,0 +1,174 @@
+"""Requests and answers of the protocol, as JSON with bytes behind it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import UNSET, UnsetType
+
+from foretell.predictions.inference_protocol import datatypes
+from foretell.predictions.inference_protocol.datatypes import Values
+from foretell.predictions.inference_protocol.errors import TensorsInvalid
+
+MAX_RANK = 2
+_MAX_SIZE = 2**31
+HEADER_LENGTH = "Inference-Header-Content-Length"
+JSON, BYTES = "application/json", "application/octet-stream"
+
+
+class _Input(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] = {}
+    data: list[Any] | UnsetType = UNSET
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | UnsetType = UNSET
+    parameters: dict[str, Any] = {}
+    outputs: list[_Output] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input, read: its shape, and its elements in row-major order."""
+
+    name: str
+    shape: Sequence[int]
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, beside its tensors.
+
+    Attributes:
+        outputs: Names, each with whether it goes as bytes; empty: all of them.
+        is_binary: Whether outputs that are not named go as bytes.
+    """
+
+    id: str | None
+    outputs: Mapping[str, bool]
+    is_binary: bool
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+
+
+def read(body: bytes, json_length: str | None) -> tuple[list[Tensor], Wanted]:
+    """Read a request.
+
+    Args:
+        json_length: The header `Inference-Header-Content-Length`; with it, bytes of
+            tensors follow so many bytes of JSON.
+
+    Raises:
+        TensorsInvalid: It is none; tells the tensor at fault.
+    """
+    size = _json_length(json_length, len(body))
+    try:
+        request = _decode(body[:size])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TensorsInvalid(f"This is no inference request: {error}.") from None
+    names = [one.name for one in request.inputs]
+    if not names or len(set(names)) != len(names):
+        raise TensorsInvalid("Send at least one input, and each name once.")
+    tensors, at = [], size
+    for one in request.inputs:
+        tensor, at = _tensor(one, body, at)
+        tensors.append(tensor)
+    if at != len(body):
+        raise TensorsInvalid(f"{len(body) - at} bytes belong to no input.")
+    return tensors, _wanted(request)
+
+
+def _json_length(sent: str | None, total: int) -> int:
+    if sent is None:
+        return total
+    if not (sent.isascii() and sent.isdigit()) or int(sent) > total:
+        raise TensorsInvalid(f"{HEADER_LENGTH} is not the length of the JSON.")
+    return int(sent)
+
+
+def _tensor(one: _Input, body: bytes, at: int) -> tuple[Tensor, int]:
+    datatypes.demand_known(one.name, one.datatype)
+    if not 1 <= len(one.shape) <= MAX_RANK or any(n < 0 for n in one.shape):
+        raise TensorsInvalid(
+            f"Input {one.name!r}: a shape is [rows] or [rows, columns], not {one.shape}."
+        )
+    count = math.prod(one.shape)
+    if count > _MAX_SIZE:
+        raise TensorsInvalid(f"Input {one.name!r}: {count} values are too many.")
+    size = one.parameters.get("binary_data_size")
+    if size is None:
+        data = [] if one.data is UNSET else one.data
+        values = datatypes.from_json(one.name, one.datatype, data, count)
+        return Tensor(one.name, one.shape, values), at
+    if not isinstance(size, int) or size < 0 or at + size > len(body):
+        raise TensorsInvalid(
+            f"Input {one.name!r}: there are no {size!r} bytes behind the JSON."
+        )
+    raw = body[at : at + size]
+    values = datatypes.from_bytes(one.name, one.datatype, raw, count)
+    return Tensor(one.name, one.shape, values), at + size
+
+
+def _wanted(request: _Request) -> Wanted:
+    is_binary = bool(request.parameters.get("binary_data_output", False))
+    for one in request.outputs:
+        if one.parameters.get("classification"):
+            raise TensorsInvalid(
+                f"Output {one.name!r}: classification is not offered; the output "
+                "probabilities has every class."
+            )
+    outputs = {
+        one.name: bool(one.parameters.get("binary_data", is_binary))
+        for one in request.outputs
+    }
+    return Wanted(None if request.id is UNSET else str(request.id), outputs, is_binary)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer, ready to be sent; with the length of its JSON if bytes follow it."""
+
+    body: bytes
+    json_length: int | None
+
+
+def write(
+    head: Mapping[str, Any],
+    outputs: Sequence[tuple[str, list[int], Values]],
+    wanted: Wanted,
+) -> Written:
+    """The answer with those of `outputs` that are wanted."""
+    documents: list[dict[str, Any]] = []
+    pieces: list[bytes] = []
+    for name, shape, values in outputs:
+        document: dict[str, Any] = {
+            "name": name,
+            "datatype": values.datatype,
+            "shape": shape,
+        }
+        if wanted.outputs.get(name, wanted.is_binary):
+            raw = datatypes.to_bytes(values)
+            document["parameters"] = {"binary_data_size": len(raw)}
+            pieces.append(raw)
+        else:
+            document["data"] = list(values.elements)
+        documents.append(document)
+    own = {} if wanted.id is None else {"id": wanted.id}
+    text = orjson.dumps({**head, **own, "outputs": documents})
+    if not pieces:
+        return Written(text, None)
+    return Written(b"".join([text, *pieces]), len(text))
