@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import httpx2
-
 from tests.acceptance.conftest import first_admin
 from tests.acceptance.test_hostile_uploads import (
     CASES,

@@ -125,6 +125,7 @@ class RecordReader:
     def __iter__(self) -> Iterator[Block]:
         """Yield blocks until the file or the wanted number of records ends."""
         size = self._block
+        largest = self._limits.record_bytes + self._block
         while self._left is None or self._left > 0:
             self._stream.seek(self._offset)
             buffer = self._stream.read(size)
@@ -133,7 +134,8 @@ class RecordReader:
             block, used = self._cut(buffer, at_end=len(buffer) < size)
             if used == 0 and len(buffer) > self._limits.record_bytes:
                 block = self._skip_giant(buffer)
-            size = self._block if block is not None or used else 2 * size
+            goes_on = block is None and not used
+            size = min(2 * size, largest) if goes_on else self._block
             if block is not None:
                 yield block
 
