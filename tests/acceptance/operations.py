@@ -101,6 +101,7 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
         "put /api/models/{model}": {"description": "changed"},
         "patch /api/models/{model}": {"description": "changed"},
         "put /api/models/{model}/aliases/{alias}": {"version": 1},
+        "put /api/models/{model}/traffic": {"routes": [{"version": 1, "weight": 1}]},
         "put /api/schedules/{name}": {"task": "system.echo", "every_s": 3600},
         "put /api/queues/{name}": {"paused": False},
         "put /api/connections/{name}": {"kind": "sqlite", "path": "x.db"},

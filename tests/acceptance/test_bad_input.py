@@ -57,6 +57,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "put /api/models/{model}": {"description": "changed"},
     "patch /api/models/{model}": {"description": "changed"},
     "put /api/models/{model}/aliases/{alias}": {"version": 1},
+    "put /api/models/{model}/traffic": {
+        "routes": [{"version": 1, "weight": 1}],
+        "shadow": [1],
+    },
     "put /api/schedules/{name}": {
         "task": "system.echo",
         "args": {"value": 1},

@@ -109,6 +109,34 @@ def alias(
     print(f"{name}: {alias} is version {version}")
 
 
+@commands.command("traffic")
+def traffic(
+    name: Name,
+    weights: Annotated[
+        list[str] | None,
+        typer.Argument(help="VERSION=WEIGHT of each; none: the champion answers."),
+    ] = None,
+    shadow: Annotated[
+        list[str] | None,
+        typer.Option(help="A version that scores the same calls unseen."),
+    ] = None,
+) -> None:
+    """Split the calls that name no version; the next prediction follows."""
+    pairs = [text.rpartition("=") for text in weights or ()]
+    for version, _, weight in pairs:
+        if not version or not weight.isdigit():
+            raise typer.BadParameter("write VERSION=WEIGHT, such as 3=90 4=10")
+    split = {_version(version): int(weight) for version, _, weight in pairs}
+    with connected() as client:
+        client.set_traffic(name, split, [_version(one) for one in shadow or ()])
+    shares = ", ".join(f"{version}: {weight}" for version, weight in split.items())
+    print(f"{name}: {shares or 'the champion answers'}")
+
+
+def _version(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
 @commands.command("predict")
 def predict(
     name: Name,

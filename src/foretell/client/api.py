@@ -61,6 +61,7 @@ class Api:
     set_alias = models.set_alias
     delete_alias = models.delete_alias
     list_aliases = models.list_aliases
+    set_traffic = models.set_traffic
     predict = models.predict
     predict_frame = models.predict_frame
     start_batch = models.start_batch

@@ -143,6 +143,17 @@ def list_aliases(name: str) -> Call[dict[str, Any]]:
 
 
 @call
+def set_traffic(
+    name: str, weights: Mapping[int | str, int], shadow: Sequence[int | str] = ()
+) -> Call[Model]:
+    """Split the calls that name no version by the weight of each version, and let
+    shadows score them unseen; without weights the champion answers."""
+    routes = [{"version": v, "weight": weight} for v, weight in weights.items()]
+    body = {"routes": routes, "shadow": list(shadow)}
+    return Call("PUT", path("models", name, "traffic"), as_json(Model), json=body)
+
+
+@call
 def predict(
     name: str, rows: Rows, *, version: int | str | None = None
 ) -> Call[Predictions]:

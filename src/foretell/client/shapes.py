@@ -150,6 +150,7 @@ class Tick(TypedDict):
 class Model(TypedDict):
     name: str
     description: NotRequired[str | None]
+    traffic: NotRequired[dict[str, Any] | None]
     created_at: str
 
 
