@@ -41,6 +41,9 @@ ALLOWED = (
     "linecache.py",
     # Lists a local folder of a few sockets, at most once a second: 20 µs.
     "jobs/doorbell.py",
+    # The kernel ties a zygote to the thread that starts it, so that it cannot outlive
+    # the server; that is this thread, once in the life of each zygote: a millisecond.
+    "sandbox/launchers.py",
 )
 
 
@@ -59,6 +62,8 @@ class Detector:
             return
         if event == "open" and str(args[0]).startswith("/proc/"):
             return  # the kernel's memory, not a file: microseconds
+        if event == "open" and isinstance(args[0], int):
+            return  # a descriptor that is open
         stack = traceback.extract_stack(limit=40)[:-2]
         if any(part in frame.filename for frame in stack for part in ALLOWED):
             return

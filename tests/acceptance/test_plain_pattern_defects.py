@@ -66,6 +66,8 @@ PUBLIC = {
     "/api/password/reset",
     "/api/setup",
     "/api/session",
+    "/v2/health/live",
+    "/v2/health/ready",
 }
 
 

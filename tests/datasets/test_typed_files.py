@@ -159,7 +159,7 @@ def test_l_a_bomb_is_a_failed_job_with_the_reason_and_the_server_goes_on(callers
         assert callers.nobody.get("/healthz").status_code == 200
 
 
-def test_narrower_columns_are_widened_and_wider_ones_refused_by_name(callers):
+def test_narrower_columns_are_widened_and_others_refused_by_name(callers):
     name = unique("wide")
     path = f"/api/datasets/{name}/versions"
     upload(callers.editor, name, "id,x,at,s\n1,1.5,2024-01-02T03:04:05,a\n")
@@ -168,7 +168,7 @@ def test_narrower_columns_are_widened_and_wider_ones_refused_by_name(callers):
     assert (made.status_code, made.json()["rows"]) == (201, 2), made.text
     last = items(callers.editor, name)[-1]
     assert last == {"id": 2, "x": 3.0, "at": "2024-01-03T00:00:00", "s": "4"}
-    wide = "id,x,at,s\n3.5,1,2024-01-03,b\n"
-    refused = upload(callers.editor, "", wide, path=path, mode="append")
+    other = "id,x,at,s\nthird,1,2024-01-03,b\n"
+    refused = upload(callers.editor, "", other, path=path, mode="append")
     assert refused.status_code == 422
     assert [e["pointer"] for e in refused.json()["errors"]] == ["/columns/id"]

@@ -225,6 +225,7 @@ class _Values:
         self._is_varied = False
         self._counts: list[pl.DataFrame] = []
         self._merged = 0
+        self._bytes = 0.0
         self._first: pl.DataFrame | None = None
         self._low: str | None = None
         self._high: str | None = None
@@ -243,8 +244,10 @@ class _Values:
             return
         found = _counted(pl.DataFrame([hashes, known]), pl.len().alias("count"))
         self._counts.append(found)
+        self._bytes += found.estimated_size()
         is_unlike = 2 * found.height > known.len() > _JUDGED_ROWS
-        if is_unlike or sum(c.height for c in self._counts) > 2 * self._merged + 4096:
+        is_long = sum(c.height for c in self._counts) > 2 * self._merged + 4096
+        if is_unlike or is_long or self._bytes > 2 * _KEPT_BYTES:
             self._merge(is_varied=is_unlike)
 
     def _widen(self, low: str, high: str) -> None:
@@ -259,9 +262,11 @@ class _Values:
         size = found["value"].estimated_size()
         if is_varied or found.height > _KEPT_VALUES or size > _KEPT_BYTES:
             self._is_varied = True
-            self._first = found.select(pl.col("value").sort().head(TOP))
+            first = found.select(pl.col("value").sort().head(TOP))
+            self._first = _alone(first)
             found = found.select("h", "count")
         self._counts, self._merged = [found], found.height
+        self._bytes = found.estimated_size()
 
     def result(self, scan: pl.LazyFrame) -> ColumnProfile:
         if not self._is_varied:
@@ -294,14 +299,26 @@ class _Values:
         counts[at[is_known]] += early_counts[is_known]
         hashes = np.concatenate([hashes, early_hashes[~is_known]])
         counts = np.concatenate([counts, early_counts[~is_known]])
-        if counts.max() == 1 and self._first is not None:
-            return len(hashes), self._first.with_columns(count=pl.lit(1, pl.Int64))
-        most = np.argpartition(counts, -min(TOP, len(counts)))[-TOP:]
+        first, wanted = self._first, min(TOP, len(hashes))
+        if counts.max() == 1 and first is not None and first.height == wanted:
+            return len(hashes), first.with_columns(count=pl.lit(1, pl.Int64))
+        most = np.argpartition(counts, -wanted)[-TOP:]
         return len(hashes), values_of(scan, self._name, pl.Series(hashes[most]))
 
 
 def _counted(frame: pl.DataFrame, count: pl.Expr) -> pl.DataFrame:
-    return frame.group_by("h").agg(pl.col("value").first(), count.cast(pl.Int64))
+    values = pl.col("value").first()
+    return _alone(frame.group_by("h").agg(values, count.cast(pl.Int64)))
+
+
+def _alone(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with texts of its own: one text that was taken out of a block holds all
+    texts of that block in memory."""
+    if frame.schema["value"] != pl.String:
+        return frame
+    oldest = pl.CompatLevel.oldest()
+    copied = frame["value"].to_arrow(compat_level=oldest)
+    return frame.with_columns(pl.Series("value", copied, dtype=pl.String))
 
 
 def _run_lengths(
