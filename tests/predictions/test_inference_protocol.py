@@ -239,3 +239,14 @@ async def test_who_may_not_ask_hears_so_in_the_same_shape(published: Running) ->
     assert (await published.other.get(MODEL)).status_code == 404
     assert (await published.client.get(f"{MODEL}/versions/9")).status_code == 404
     assert (await published.client.get(f"{MODEL}/versions/9/ready")).status_code == 404
+
+
+async def test_the_edges_own_refusals_have_the_same_shape(published: Running) -> None:
+    for path, headers, status in (
+        (f"{MODEL}{'x' * 9_000}", {}, 414),
+        (MODEL, {"Host": "elsewhere.example"}, 421),
+        (MODEL, {"Host": "["}, 421),
+    ):
+        refused = await published.client.get(path, headers=headers)
+        assert refused.status_code == status
+        assert refused.json().keys() == {"error"}

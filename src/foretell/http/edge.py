@@ -16,16 +16,24 @@ from typing import Any, Protocol
 
 import orjson
 from fastapi import FastAPI
+from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import bind_to_lines, get_logger
-from foretell.errors import PROBLEM_TYPE_PREFIX
 from foretell.http.access_log import AccessLog
 from foretell.http.metrics import Metrics
-from foretell.http.problems import MEDIA_TYPE, Renderers, problem_response
+from foretell.http.problems import (
+    MEDIA_TYPE,
+    Problem,
+    Renderers,
+    problem_document,
+    problem_response,
+    render_problem,
+)
 from foretell.http.rate_limits import HEADERS, RateLimits
 from foretell.http.token_schemes import TokenSchemes
 
@@ -167,7 +175,7 @@ class Edge(FastAPI):
         started = time.perf_counter()
         try:
             if refusal is not None:
-                await _refuse(scope, answer, *refusal)
+                await _refused(scope, Problem(*refusal))(scope, receive, answer)
             else:
                 await self._front(scope, receive, answer)
         except Exception as error:
@@ -175,7 +183,9 @@ class Edge(FastAPI):
             # the server drop the connection under the next request.
             log.error("http.request_failed", request_id=request_id, exc_info=error)
             if not answer.status:
-                await _refuse(scope, answer, 500, "internal", "Internal error", "")
+                detail = "The request id finds the reason in the log."
+                problem = Problem(500, "internal", "Internal error", detail)
+                await _plain(scope, problem)(scope, receive, answer)
         finally:
             self._record(scope, answer.status, time.perf_counter() - started)
 
@@ -284,23 +294,17 @@ def _complete(
     message["headers"] = headers
 
 
-async def _refuse(
-    scope: Scope, send: Send, status: int, slug: str, title: str, detail: str
-) -> None:
-    body = orjson.dumps(
-        {
-            "type": PROBLEM_TYPE_PREFIX + slug,
-            "title": title,
-            "status": status,
-            "detail": detail or "The request id finds the reason in the log.",
-            "instance": scope["path"],
-            "request_id": scope["state"]["request_id"],
-        }
-    )
-    headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+def _refused(scope: Scope, problem: Problem) -> Response:
+    """A refusal of the edge's own, in the dialect of its path."""
+    renderer = scope["app"].state.renderers.find(get_route_path(scope))
+    if renderer is render_problem:
+        return _plain(scope, problem)
+    found: Response = renderer(Request(scope), problem)
+    return found
+
+
+def _plain(scope: Scope, problem: Problem) -> Response:
+    # Not by `render_problem`: it asks for the URL, which a bad Host has none of.
+    request_id = scope["state"]["request_id"]
+    document = problem_document(problem, scope["path"], request_id)
+    return Response(orjson.dumps(document), problem.status, media_type=MEDIA_TYPE)
