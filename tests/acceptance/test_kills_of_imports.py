@@ -156,7 +156,10 @@ def blobs_of(server: Server, name: str) -> tuple[set[str], set[str]]:
         ).fetchall()
     assert len(rows) == 1, "one version, whatever was killed"
     identifier, parts, rejects = rows[0]
-    named = {part["key"] for part in json.loads(parts)} | ({rejects} - {None})
+    entries = json.loads(parts)
+    named = {part["key"] for part in entries} | ({rejects} - {None})
+    # The profile lies beside the parts; the first one names it.
+    named |= {part["profile"]["key"] for part in entries if "profile" in part}
     root = server.data_dir / "blobs"
     there = (root / "datasets" / identifier).rglob("*")
     return named, {str(path.relative_to(root)) for path in there if path.is_file()}

@@ -4,7 +4,6 @@ A linear model needs no runtime: the coefficients are the model. The twin is a s
 file of numbers, exact to the last few bits, and one row costs about a microsecond.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from foretell.models.ports import (
 )
 from foretell.models.signature import Scalar, Signature, class_names
 
+_LEAST_PLAIN = -700.0  # below, e to its negative is beyond a float
 Numbers = npt.NDArray[np.float64]
 Link = Literal["identity", "sigmoid", "softmax", "decision"]
 _CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV")
@@ -176,6 +176,7 @@ class LinearPredictor:
         self._fill = None if kernel.fill is None else np.array(kernel.fill)
         self._weights = np.array(kernel.weights).T.copy()
         self._bias = np.array(kernel.bias)
+        self._sums = list(zip(kernel.weights, kernel.bias, strict=True))
 
     def predict(self, batch: Batch) -> Outputs:
         columns = [np.asarray(batch[name]).astype(np.float64) for name in self.columns]
@@ -187,25 +188,41 @@ class LinearPredictor:
         return Outputs(self._labels[chosen], self._scores(raw))
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
-        raw = self._raw(np.array(values, dtype=np.float64))
+        row = self._prepared(np.array(values, dtype=np.float64)).tolist()
+        raw = [_sum(row, weights, bias) for weights, bias in self._sums]
         if len(raw) > 1:
-            scores = self._scores(raw[None])[0].tolist()
-            return self._classes[int(raw.argmax())], scores
-        value = raw.item()
+            scores = self._scores(np.array([raw]))[0].tolist()
+            return self._classes[raw.index(max(raw))], scores
+        value = raw[0]
         if self._link == "identity":
             return value, None
         label = self._classes[value > 0]
         if self._link == "decision":
             return label, [value]
-        positive = 1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0
+        if value < _LEAST_PLAIN:
+            return label, self._scores(np.array([raw]))[0].tolist()
+        # Of numpy, as in a batch: the one of `math` rounds in another way.
+        positive = 1.0 / (1.0 + float(np.exp(-value)))
         return label, [1.0 - positive, positive]
 
     def _raw(self, rows: Numbers) -> Numbers:
+        """The scores of rows, each added up in the order of the columns.
+
+        Not by a product of matrices: how that rounds depends on how many rows there
+        are, and a row has the same answer in a batch and alone.
+        """
+        rows = self._prepared(rows)
+        raw = np.tile(self._bias, (len(rows), 1))
+        for column, weights in zip(rows.T, self._weights, strict=True):
+            raw += column[:, None] * weights
+        return raw
+
+    def _prepared(self, rows: Numbers) -> Numbers:
         if self._fill is not None:
             rows = np.where(np.isnan(rows), self._fill, rows)
         if self._is_scaled:
             rows = (rows - self._shift) / self._scale
-        return np.asarray(rows @ self._weights + self._bias)
+        return rows
 
     def _scores(self, raw: Numbers) -> Numbers:
         if self._link == "sigmoid":
@@ -216,3 +233,10 @@ class LinearPredictor:
             shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
             return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
         return raw
+
+
+def _sum(row: Sequence[float], weights: Sequence[float], bias: float) -> float:
+    # Not `sum`: it rounds in another way from Python 3.12 on.
+    for value, weight in zip(row, weights, strict=True):
+        bias += value * weight
+    return bias
