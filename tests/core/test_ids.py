@@ -10,7 +10,7 @@ def test_ids_are_uuid7_and_grow():
     ids = [new_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert all(i[14] == "7" and i[19] in "89ab" for i in ids)
-    assert ids[0][:8] <= ids[-1][:8]
+    assert [i[:18] for i in ids] == sorted(i[:18] for i in ids)
 
 
 @given(text())

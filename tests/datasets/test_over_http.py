@@ -307,7 +307,7 @@ def test_readers_are_named_by_e_mail(callers, people):
 
 def test_the_events_of_an_import_say_how_far_it_is(callers):
     name = unique("watched")
-    rows = "".join(f"{n},name {n},{n / 8}\n" for n in range(60_000))
+    rows = "".join(f"{n},name {n},{n / 8}\n" for n in range(600_000))
     body = f"id,name,x\n{rows}1,one cell too few\n".encode()
     answer = callers.editor.post(f"/api/datasets?name={name}", content=body)
     job = answer.headers["location"]
@@ -322,5 +322,5 @@ def test_the_events_of_an_import_say_how_far_it_is(callers):
     assert all(0 <= p["done"] <= p["total"] == size for p in told)
     last = callers.editor.get(job).json()["progress"]
     assert (last["done"], last["total"], last["unit"]) == (size, size, "bytes")
-    said = r"reading, 60,000 rows \([\d,]+/s\), 1 rejects, 3 columns"
+    said = r"reading, 600,000 rows \([\d,]+/s\), 1 rejects, 3 columns"
     assert re.fullmatch(said, last["message"])
