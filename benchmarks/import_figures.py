@@ -179,14 +179,7 @@ def import_by_server(folder: Path) -> None:
     url = f"http://127.0.0.1:{port}"
 
     def tell(*arguments: str, text: str | None = None) -> str:
-        return subprocess.run(
-            [PYTHON, "-m", "foretell", *arguments],
-            env={**os.environ, **environment},
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        return processes.foretell(environment, *arguments, text=text)
 
     with ExitStack() as stack:
         command = [PYTHON, "-m", "foretell", "serve", "--port", str(port)]

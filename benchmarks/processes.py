@@ -22,6 +22,20 @@ def free_port() -> int:
         return port
 
 
+def foretell(
+    environment: Mapping[str, str], *arguments: str, text: str | None = None
+) -> str:
+    """Run a command of ours and give back what it prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "foretell", *arguments],
+        env={**os.environ, **environment},
+        input=text,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of one process so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

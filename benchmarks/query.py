@@ -12,10 +12,8 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -121,14 +119,7 @@ def start_foretell(stack: ExitStack, folder: Path, path: Path) -> tuple[str, str
     stack.enter_context(processes.served(command, f"{url}/healthz", **environment))
 
     def run(*arguments: str, text: str | None = None) -> str:
-        return subprocess.run(
-            [PYTHON, "-m", "foretell", *arguments],
-            env={**os.environ, **environment},
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        return processes.foretell(environment, *arguments, text=text)
 
     run("user", "create", "bench@example.org", text="correct horse battery\n")
     key = json.loads(run("key", "create", "--name", "bench", "--json"))["key"]

@@ -8,7 +8,6 @@ route on the same model in the same run. Import: seconds, CPU and peak memory of
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -72,14 +71,7 @@ def start_foretell(
     )
 
     def run(*arguments: str, text: str | None = None) -> str:
-        return subprocess.run(
-            [PYTHON, "-m", "foretell", *arguments],
-            env={**os.environ, **environment},
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        return processes.foretell(environment, *arguments, text=text)
 
     run("user", "create", "bench@example.org", text="correct horse battery\n")
     key = json.loads(run("key", "create", "--name", "bench", "--json"))["key"]

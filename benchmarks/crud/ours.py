@@ -1,12 +1,11 @@
 """Foretell as a contender: a served application with the extension `shop`."""
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import processes
 from benchmarks.crud.contenders import Contender
 
 APP = "benchmarks.crud.shop.app:app"
@@ -59,17 +58,10 @@ def foretell(
     **variables: str,
 ) -> str:
     """Run a command of ours on a database and give back what it prints."""
-    environment = {**os.environ, **_environment(database_url), **variables}
+    environment = {**_environment(database_url), **variables}
     if data_dir:
         environment["FORETELL_DATA_DIR"] = data_dir
-    return subprocess.run(
-        [sys.executable, "-m", "foretell", *arguments],
-        env=environment,
-        input=text,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
+    return processes.foretell(environment, *arguments, text=text)
 
 
 def contenders_on(database_url: str, data_dir: str) -> list[Contender]:

@@ -19,10 +19,8 @@ from foretell.jobs.identity import (
     is_responsive,
     worker_identity,
 )
-from foretell.jobs.ports import Bells, Waiting
 from foretell.jobs.worker import Worker
 from tests.jobs import work
-from tests.jobs.test_sent_at_once import Kept
 
 
 async def test_a_ring_is_heard_by_its_audience_only(tmp_path: Path) -> None:
@@ -76,12 +74,6 @@ async def test_a_worker_hears_the_ears_of_its_composition(tmp_path: Path) -> Non
         ear.close()
     assert not ring
     await database.close()
-
-
-def test_several_bells_ring_as_one() -> None:
-    first, second = Kept(), Kept()
-    Bells(first, second).ring(Waiting("id", "default"))
-    assert first.told == second.told == [Waiting("id", "default")]
 
 
 def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:

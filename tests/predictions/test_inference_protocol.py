@@ -163,6 +163,7 @@ FAULTS: list[tuple[Any, int, str]] = [
     ({"inputs": [tensor(shape=[4, 3])]}, 422, "the shape is [rows, 4], not [4, 3]"),
     ({"inputs": [tensor(shape=[-1, 4])]}, 422, "a shape is"),
     ({"inputs": [tensor(shape=[2**40, 2**40])]}, 422, "are too many"),
+    ({"inputs": [tensor(shape=[1_048_577, 4])]}, 422, "are too many"),
     ({"inputs": [tensor(data=[[1.0]] * 12, shape=[1, 3, 4])]}, 422, "a shape is"),
     ({"inputs": [tensor(data=[[1.0], 2.0])]}, 422, "nested unevenly"),
     ({"inputs": [tensor(data=[True] * 12)]}, 422, "value 0 is not of"),

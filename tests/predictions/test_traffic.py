@@ -116,6 +116,11 @@ async def test_shadows_score_what_others_answer(published: Running) -> None:
 
 
 async def until_scored(running: Running, *, calls: int) -> str:
+    async with asyncio.timeout(30):
+        return await _until_scored(running, calls)
+
+
+async def _until_scored(running: Running, calls: int) -> str:
     while True:
         text = running.state.port(Metrics).render().decode()
         scored = [
@@ -137,6 +142,23 @@ async def test_a_shadow_that_cannot_keep_up_leaves_calls_out(
     text = published.state.port(Metrics).render().decode()
     label = '{model="iris",reason="too many",version="2"}'
     assert f"foretell_shadow_misses_total{label} 1.0" in text
+
+
+async def test_shadows_hold_so_many_bytes(
+    published: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadows = published.state.port(Predictions).shadows
+    monkeypatch.setattr("foretell.predictions.shadows.MAX_WAITING_BYTES", 100)
+    await put(published, shadow=[2])
+    assert await version_of(published) == 3
+    text = published.state.port(Metrics).render().decode()
+    label = '{model="iris",reason="too many",version="2"}'
+    assert f"foretell_shadow_misses_total{label} 1.0" in text
+    monkeypatch.undo()
+    assert await version_of(published) == 3
+    await until_scored(published, calls=1)
+    await asyncio.sleep(0)
+    assert shadows._held_bytes == 0
 
 
 @pytest.mark.parametrize(

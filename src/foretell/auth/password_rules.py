@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from foretell.auth.errors import PasswordUnfit
 from foretell.auth.passwords import MAX_PASSWORD
+from foretell.core.texts import is_storable
 
 
 def check_new_password(
@@ -32,7 +33,7 @@ def check_new_password(
     if len(password) > MAX_PASSWORD:
         message = f"A password has at most {MAX_PASSWORD:,} characters."
         raise PasswordUnfit(message, "too_long", pointer)
-    if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in password):
+    if not is_storable(password):
         message = "A password holds no NUL and no half characters."
         raise PasswordUnfit(message, "character", pointer)
     folded = password.casefold()

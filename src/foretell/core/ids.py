@@ -13,7 +13,7 @@ _NAME = re.compile(NAME_PATTERN)
 def new_id() -> str:
     """Make a UUIDv7 as 36 lower-case characters.
 
-    Ids that one process makes grow, also within a millisecond.
+    Ids that one process makes grow with its clock, also within a millisecond.
 
     Source:
         RFC 9562 section 5.7: 48 bits of Unix milliseconds, version, 74 bits of which

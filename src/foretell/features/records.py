@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from foretell.core.columns import ColumnType
+from foretell.core.texts import has_surrogate
 from foretell.errors import FieldError
 from foretell.expressions.literals import find_temporal
 from foretell.features.definition import Definition, Functions, Program, program_of
@@ -160,7 +161,7 @@ def _decimal(value: Any) -> Any:
 
 
 def _is_text(value: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in value)
+    return not has_surrogate(value)
 
 
 def _misfit(index: int, name: str, type: ColumnType | None) -> FieldError:

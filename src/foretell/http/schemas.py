@@ -1,6 +1,5 @@
 """Bases of request and response bodies."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -15,19 +14,10 @@ from pydantic import (
 )
 
 from foretell.core.ids import NAME_PATTERN
+from foretell.core.texts import storable
 
 T = TypeVar("T")
 MAX_VERSION = 2**31 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL refuses NUL and no database stores half a surrogate pair.
-    if "\x00" in text:
-        raise ValueError("holds a NUL character")
-    if not text.isascii() and _SURROGATE.search(text):
-        raise ValueError("holds a lone surrogate")
-    return text
 
 
 def _text(value: Any) -> Any:
@@ -44,14 +34,14 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is beyond the years 1 to 9999 of UTC") from None
 
 
-Storable = Annotated[str, AfterValidator(_storable)]
+Storable = Annotated[str, AfterValidator(storable)]
 # The constraints come first: behind a validator they would see unstripped text.
 Line = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
-    AfterValidator(_storable),
+    AfterValidator(storable),
 ]
-Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(storable)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_in_utc)]
 # `true` and "1" are no numbers, whatever Python and Pydantic think of them.
 VersionNumber = Annotated[int, Field(strict=True, ge=1, le=MAX_VERSION)]

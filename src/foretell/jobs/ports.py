@@ -50,17 +50,6 @@ class SilentBell:
         return None
 
 
-class Bells:
-    """Several bells as one."""
-
-    def __init__(self, *bells: Bell) -> None:
-        self._bells = bells
-
-    def ring(self, *jobs: Waiting) -> None:
-        for bell in self._bells:
-            bell.ring(*jobs)
-
-
 class Executor(Protocol):
     """A broker or queue. It carries ids and no truth: a job whose id it loses is
     found by the sweep, one that it delivers twice is claimed once.

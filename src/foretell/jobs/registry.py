@@ -8,7 +8,6 @@ submitted and not when it runs.
 
 import inspect
 import math
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
@@ -17,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from foretell.core.principal import Principal
+from foretell.core.texts import is_storable
 from foretell.errors import FieldError
 from foretell.jobs.errors import TaskArgumentsInvalid, TaskFailed, TaskUnknown
 
 MAX_DEPTH = 20
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BAD_TEXT = "holds a NUL character or half a surrogate pair"
 _HARMLESS = frozenset({int, bool, type(None)})
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -262,7 +261,7 @@ def unstorable(value: Any, depth: int = MAX_DEPTH) -> tuple[str, str] | None:
         Pointer and words of the first fault, or `None`.
     """
     if isinstance(value, str):
-        return ("", _BAD_TEXT) if _UNSTORABLE.search(value) else None
+        return None if is_storable(value) else ("", _BAD_TEXT)
     if isinstance(value, float):
         return None if math.isfinite(value) else ("", "is not a finite number")
     if not isinstance(value, Mapping | list):
@@ -273,7 +272,7 @@ def unstorable(value: Any, depth: int = MAX_DEPTH) -> tuple[str, str] | None:
     pairs: Iterable[tuple[Any, Any]]
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in pairs:
-        if is_object and _UNSTORABLE.search(str(key)):
+        if is_object and not is_storable(str(key)):
             return f"/{_escaped(key)}", _BAD_TEXT
         if type(item) not in _HARMLESS and (fault := unstorable(item, depth - 1)):
             return f"/{_escaped(key)}{fault[0]}", fault[1]

@@ -324,11 +324,10 @@ class ModelsService:
             raise TrafficInvalid("/routes", "At least one weight is above 0.")
         traffic: dict[str, Any] | None = None
         if numbers or shadows:
-            weights = [weight for _, weight in routes]
             traffic = {
                 "routes": [
                     {"version": number, "weight": weight}
-                    for number, weight in zip(numbers, weights, strict=True)
+                    for number, (_, weight) in zip(numbers, routes, strict=True)
                 ],
                 "shadow": shadows,
             }

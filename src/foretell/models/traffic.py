@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from random import random
@@ -42,17 +42,12 @@ class Traffic:
             shadows=tuple(stored["shadow"]),
         )
 
-    @property
-    def versions(self) -> Sequence[int]:
-        """Every version that takes part."""
-        return (*self.numbers, *self.shadows)
-
     def choose(self, key: str | None) -> int | None:
-        """The version that answers a call; `None` where the split names none.
+        """The version that answers a call; `None` where the split has shadows alone.
 
         Args:
             key: Calls with the same key get the same version as long as the weights
-                stay.
+                stay; without one, chance decides.
         """
         if not self.numbers:
             return None

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from foretell.core.texts import has_surrogate
 from foretell.errors import FieldError
 from foretell.models.row_schema import INT_MAX, INT_MIN
 from foretell.models.signature import InputField, Signature
@@ -215,7 +216,7 @@ def _fault_of(kind: str, value: Any) -> tuple[str, str] | None:
 
 
 def _fault_of_text(value: str) -> tuple[str, str] | None:
-    if any("\ud800" <= c <= "\udfff" for c in value):
+    if has_surrogate(value):
         return "Holds half of a character (a lone surrogate).", "text_surrogate"
     return None
 

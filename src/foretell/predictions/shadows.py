@@ -1,6 +1,6 @@
 """Shadows: versions that score the calls others answer, and whose answers nobody gets.
 
-They run when the answer is on its way, a bounded number of calls at a time. A shadow that
+They run when the answer is on its way, a bounded number of calls and bytes at a time. A shadow that
 cannot keep up leaves calls out and says how many; it never makes a caller wait.
 """
 
@@ -15,6 +15,8 @@ from foretell.predictions.snapshot import Serving, Snapshot
 from foretell.predictions.versions import INLINE_BYTES
 
 MAX_WAITING = 64
+# A body may have 32 MiB, and is held until it is scored.
+MAX_WAITING_BYTES = 64 * 1024**2
 
 
 class Shadows:
@@ -24,6 +26,7 @@ class Shadows:
         self._serving = serving
         self._metrics = metrics
         self._scoring: set[asyncio.Task[None]] = set()
+        self._held_bytes = 0
 
     def follow(
         self,
@@ -36,17 +39,28 @@ class Shadows:
     ) -> None:
         """Let the shadows of a model score a call that was just answered."""
         traffic = snapshot.model.traffic
+        size = len(body) + len(answer)
         for number in () if traffic is None else traffic.shadows:
-            if len(self._scoring) >= MAX_WAITING:
+            if not self._has_room(size):
                 self._metrics.missed(snapshot.model.name, number, "too many")
                 continue
+            self._held_bytes += size
             task = asyncio.create_task(
                 self._score(
                     snapshot, number, answer, body, is_any=is_any, is_arrow=is_arrow
                 )
             )
             self._scoring.add(task)
-            task.add_done_callback(self._scoring.discard)
+            task.add_done_callback(lambda done: self._let_go(done, size))
+
+    def _has_room(self, size: int) -> bool:
+        if len(self._scoring) >= MAX_WAITING:
+            return False
+        return self._held_bytes + size <= MAX_WAITING_BYTES
+
+    def _let_go(self, task: asyncio.Task[None], size: int) -> None:
+        self._scoring.discard(task)
+        self._held_bytes -= size
 
     async def close(self) -> None:
         """Leave out what was not scored yet."""

@@ -6,20 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from foretell.core.ids import NAME_PATTERN
+from foretell.core.texts import storable
 from foretell.recipes.planning import MAX_COLUMNS, Columns
 
 MAX_EXPRESSION = 2_000
 MAX_VALUES = 10_000
 MAX_NUMBER = 2**31 - 1
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL refuses NUL and no database stores half a surrogate pair.
-    if "\x00" in text:
-        raise ValueError("holds a NUL character")
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError("holds a lone surrogate")
-    return text
 
 
 def _distinct(names: Sequence[str]) -> Sequence[str]:
@@ -31,9 +23,9 @@ def _distinct(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-StorableText = Annotated[str, Field(max_length=10_000), AfterValidator(_storable)]
+StorableText = Annotated[str, Field(max_length=10_000), AfterValidator(storable)]
 ColumnName = Annotated[
-    str, Field(min_length=1, max_length=1_000), AfterValidator(_storable)
+    str, Field(min_length=1, max_length=1_000), AfterValidator(storable)
 ]
 ColumnNames = Annotated[
     list[ColumnName],
@@ -41,7 +33,7 @@ ColumnNames = Annotated[
     AfterValidator(_distinct),
 ]
 Expression = Annotated[
-    str, Field(min_length=1, max_length=MAX_EXPRESSION), AfterValidator(_storable)
+    str, Field(min_length=1, max_length=MAX_EXPRESSION), AfterValidator(storable)
 ]
 DatasetName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 DatasetNumber = Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]

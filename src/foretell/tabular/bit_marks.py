@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.tabular.lenient import Dialect
-from foretell.tabular.marks import Flags, Marks, Positions, are_blank
+from foretell.tabular.marks import Flags, Marks, Positions, are_blank, between
 
 Bits = NDArray[np.uint64]
 
@@ -129,12 +129,7 @@ class BitMarks:
         ends, size = _positions(self._record_ends), len(self._bytes)
         if self._stop < size:
             ends = ends[: np.searchsorted(ends, self._stop)]
-        if self._at_end and (len(ends) == 0 or ends[-1] != size - 1):
-            ends = np.append(ends, size)
-        if len(ends) == 0:
-            return ends, ends, 0
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
-        return starts, ends, min(int(ends[-1]) + 1, size)
+        return between(ends, size, at_end=self._at_end)
 
     def cells_per_record(self, ends: Positions) -> Positions:
         """Count the cells of each record, delimiters inside quotes left out."""

@@ -29,6 +29,23 @@ def are_blank(source: NDArray[np.uint8], starts: Positions, ends: Positions) -> 
     return blank
 
 
+def between(
+    ends: Positions, size: int, *, at_end: bool
+) -> tuple[Positions, Positions, int]:
+    """Return start and end of each record, and bytes used, by where records end.
+
+    Args:
+        size: Bytes of the buffer.
+        at_end: Whether the file ends with it, and so its last record.
+    """
+    if at_end and (len(ends) == 0 or ends[-1] != size - 1):
+        ends = np.append(ends, size)
+    if len(ends) == 0:
+        return ends, ends, 0
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
+    return starts, ends, min(int(ends[-1]) + 1, size)
+
+
 class Marks:
     """Line ends, delimiters and quotes of one buffer, and the records they make.
 
@@ -92,13 +109,7 @@ class Marks:
                 np.add.at(depth, hi[multi], -1)
                 ends = ends[np.cumsum(depth[:-1]) == 0]
         ends = ends[: np.searchsorted(ends, self.stop)]
-        size = len(self._bytes)
-        if self._at_end and (len(ends) == 0 or ends[-1] != size - 1):
-            ends = np.append(ends, size)
-        if len(ends) == 0:
-            return ends, ends, 0
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
-        return starts, ends, min(int(ends[-1]) + 1, size)
+        return between(ends, len(self._bytes), at_end=self._at_end)
 
     def cells_per_record(self, ends: Positions) -> Positions:
         """Count the cells of each record, delimiters inside quotes left out."""

@@ -14,7 +14,9 @@ from foretell.predictions.inference_protocol.datatypes import Values
 from foretell.predictions.inference_protocol.errors import TensorsInvalid
 
 MAX_RANK = 2
-_MAX_SIZE = 2**31
+MAX_VALUES = 4 * 1024**2
+"""Most values of one request: each takes some 40 bytes while it is read, whatever its
+datatype takes on the way."""
 HEADER_LENGTH = "Inference-Header-Content-Length"
 JSON, BYTES = "application/json", "application/octet-stream"
 
@@ -83,6 +85,7 @@ def read(body: bytes, json_length: str | None) -> tuple[list[Tensor], Wanted]:
     names = [one.name for one in request.inputs]
     if not names or len(set(names)) != len(names):
         raise TensorsInvalid("Send at least one input, and each name once.")
+    _demand_shapes(request.inputs)
     tensors, at = [], size
     for one in request.inputs:
         tensor, at = _tensor(one, body, at)
@@ -100,15 +103,25 @@ def _json_length(sent: str | None, total: int) -> int:
     return int(sent)
 
 
+def _demand_shapes(inputs: Sequence[_Input]) -> None:
+    """Return if the tensors are of a kind and size that may be read."""
+    for one in inputs:
+        if not 1 <= len(one.shape) <= MAX_RANK or any(n < 0 for n in one.shape):
+            raise TensorsInvalid(
+                f"Input {one.name!r}: a shape is [rows] or [rows, columns], not "
+                f"{one.shape}."
+            )
+    count = sum(math.prod(one.shape) for one in inputs)
+    if count > MAX_VALUES:
+        raise TensorsInvalid(
+            f"{count:,} values are too many for one request, which may hold "
+            f"{MAX_VALUES:,}; send fewer rows, or use a batch job."
+        )
+
+
 def _tensor(one: _Input, body: bytes, at: int) -> tuple[Tensor, int]:
     datatypes.demand_known(one.name, one.datatype)
-    if not 1 <= len(one.shape) <= MAX_RANK or any(n < 0 for n in one.shape):
-        raise TensorsInvalid(
-            f"Input {one.name!r}: a shape is [rows] or [rows, columns], not {one.shape}."
-        )
     count = math.prod(one.shape)
-    if count > _MAX_SIZE:
-        raise TensorsInvalid(f"Input {one.name!r}: {count} values are too many.")
     size = one.parameters.get("binary_data_size")
     if size is None:
         data = [] if one.data is UNSET else one.data
