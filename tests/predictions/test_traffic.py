@@ -133,6 +133,14 @@ async def _until_scored(running: Running, calls: int) -> str:
         await asyncio.sleep(0.01)
 
 
+async def test_a_version_is_no_shadow_of_itself(published: Running) -> None:
+    await put(published, routes=[route(1, 1)], shadow=[1, 2])
+    assert await version_of(published) == 1
+    text = await until_scored(published, calls=1)
+    assert 'foretell_shadow_rows_total{model="iris",version="2"} 1.0' in text
+    assert 'foretell_shadow_rows_total{model="iris",version="1"}' not in text
+
+
 async def test_a_shadow_that_cannot_keep_up_leaves_calls_out(
     published: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

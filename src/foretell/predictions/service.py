@@ -119,8 +119,9 @@ class Predictions:
         answer = await version.answer(body, is_any=is_any, is_arrow=is_arrow)
         traffic = snapshot.model.traffic
         if traffic is not None and traffic.shadows and question.reference is None:
+            number = version.facts.number
             self.shadows.follow(
-                snapshot, answer, body, is_any=is_any, is_arrow=is_arrow
+                snapshot, number, answer, body, is_any=is_any, is_arrow=is_arrow
             )
         return answer
 

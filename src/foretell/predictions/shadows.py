@@ -31,16 +31,20 @@ class Shadows:
     def follow(
         self,
         snapshot: Snapshot,
+        answered_by: int,
         answer: bytes,
         body: bytes,
         *,
         is_any: bool,
         is_arrow: bool,
     ) -> None:
-        """Let the shadows of a model score a call that was just answered."""
+        """Let the shadows of a model score a call that another version answered."""
         traffic = snapshot.model.traffic
         size = len(body) + len(answer)
-        for number in () if traffic is None else traffic.shadows:
+        shadows = () if traffic is None else traffic.shadows
+        for number in shadows:
+            if number == answered_by:
+                continue
             if not self._has_room(size):
                 self._metrics.missed(snapshot.model.name, number, "too many")
                 continue
