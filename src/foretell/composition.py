@@ -108,24 +108,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     """Give `parts` the port of every area."""
     parts.provide(extensions)
     settings = parts.settings
-    preload = [
-        *datasets_importing.PRELOAD,
-        "foretell.tabular.spool",
-        *models_importing.PRELOAD,
-        *predictions_host.PRELOAD,
-        *predictions_batching.PRELOAD,
-        *recipes_running.PRELOAD,
-        # Folders of a team's own are closed to children; what they need of them has
-        # to be there before the doors close.
-        *(place.partition(":")[0] for place in extensions.flavours().values()),
-        *(own.place.partition(":")[0] for own in extensions.functions().values()),
-        *(step.place.partition(":")[0] for step in extensions.steps().values()),
-    ]
-    sandbox = Sandbox(
-        preload=preload,
-        require=settings.sandbox == "require",
-        variables=flavour_variables(extensions.flavours()),
-    )
+    sandbox = _open_sandbox(settings, extensions)
     parts.provide(sandbox)
     # Work in progress; nothing in it is needed after a restart.
     parts.provide(Scratch(settings.data_dir / "work"))
@@ -143,6 +126,38 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             int(settings.worker_memory),
         )
     )
+    _provide_reading(parts, extensions)
+    _provide_shaping(parts, extensions)
+    provide_connections(parts, extensions.connectors())
+    provide_models(parts, parts.port(Scratch))
+    provide_batches(parts, parts.port(Scratch))
+
+
+def _open_sandbox(settings: Settings, extensions: Extensions) -> Sandbox:
+    """Where files from outside and models are opened."""
+    preload = [
+        *datasets_importing.PRELOAD,
+        "foretell.tabular.spool",
+        *models_importing.PRELOAD,
+        *predictions_host.PRELOAD,
+        *predictions_batching.PRELOAD,
+        *recipes_running.PRELOAD,
+        # Folders of a team's own are closed to children; what they need of them has
+        # to be there before the doors close.
+        *(place.partition(":")[0] for place in extensions.flavours().values()),
+        *(own.place.partition(":")[0] for own in extensions.functions().values()),
+        *(step.place.partition(":")[0] for step in extensions.steps().values()),
+    ]
+    return Sandbox(
+        preload=preload,
+        require=settings.sandbox == "require",
+        variables=flavour_variables(extensions.flavours()),
+    )
+
+
+def _provide_reading(parts: Parts, extensions: Extensions) -> None:
+    """What answers questions about stored versions."""
+    settings = parts.settings
     # Of its own: what models need takes seconds to import, and who asks for a group by
     # for the first time waits for it.
     readers = Sandbox(
@@ -169,11 +184,7 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
             KeyFilters(parts.blobs, parts.port(Scratch), heavy),
         )
     )
-    _provide_shaping(parts, extensions)
-    provide_connections(parts, extensions.connectors())
     parts.provide(SqlReaders(readers, parts.blobs))
-    provide_models(parts, parts.port(Scratch))
-    provide_batches(parts, parts.port(Scratch))
 
 
 def _provide_shaping(parts: Parts, extensions: Extensions) -> None:
