@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
+from foretell.core.logs import get_logger
 from foretell.datasets.errors import QuestionTimedOut, QuestionTooLarge
 from foretell.datasets.reader_messages import Answer, ReaderRequest
 from foretell.datasets.turns import Turns
@@ -24,7 +24,7 @@ from foretell.sandbox.pool import Sandbox
 from foretell.sandbox.refusals import crashed, rebuild
 from foretell.sandbox.server import SandboxedServer
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 READERS = 2
 PRELOAD = (

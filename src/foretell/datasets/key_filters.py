@@ -11,15 +11,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 
-import structlog
-
 from foretell.core.blobs import BlobStore
+from foretell.core.logs import get_logger
 from foretell.core.scratch import Scratch
 from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.ports import Part
 from foretell.errors import ForetellError, NotFound
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _KNOWN = 16_384
 _CALLER = "key filters"

@@ -16,14 +16,27 @@ T = TypeVar("T")
 def page_response(request: Request, response: Response, page: Page[T]) -> Page[T]:
     """Set `Link: rel="next"` on the response and give `page` back as its body."""
     if page.next is not None:
-        response.headers["Link"] = f'<{next_link(request, page.next)}>; rel="next"'
+        response.headers["Link"] = link_header(base_of(request), page.next)
     return page
 
 
-def next_link(request: Request, cursor: str) -> str:
-    """Path and query of the same list from `cursor` on."""
+def link_header(base: str, following: str | None, previous: str | None = None) -> str:
+    """The `Link` header of a page, by the cursors of its neighbours; empty without.
+
+    Args:
+        base: As `page_base` gives it.
+    """
+    return ", ".join(
+        f'<{base}{cursor}>; rel="{rel}"'
+        for rel, cursor in (("next", following), ("prev", previous))
+        if cursor is not None
+    )
+
+
+def base_of(request: Request) -> str:
+    """`page_base` of the list that a request asks for."""
     kept = {k: v for k, v in request.query_params.items() if k != "cursor"}
-    return page_base(request.scope, kept) + cursor
+    return page_base(request.scope, kept)
 
 
 def page_base(scope: Scope, kept: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from foretell.core.principal import Scope
 from foretell.http.dependencies import CurrentUser
-from foretell.http.listing import next_link
+from foretell.http.listing import base_of, link_header
 from foretell.http.routing import public, requires, router
 from foretell.jobs.dependencies import Jobs
 from foretell.jobs.schemas import JobRead
@@ -232,12 +232,9 @@ def _key(description: ResourceDescription, shown: Shown) -> Any:
 
 
 def _links(request: Request, page: ResourcePage) -> dict[str, str]:
-    links = [
-        f'<{next_link(request, cursor)}>; rel="{rel}"'
-        for rel, cursor in (("next", page.next), ("prev", page.prev))
-        if cursor is not None
-    ]
-    return {"Link": ", ".join(links)} if links else {}
+    if page.next is None and page.prev is None:
+        return {}
+    return {"Link": link_header(base_of(request), page.next, page.prev)}
 
 
 def _root(request: Request) -> str:

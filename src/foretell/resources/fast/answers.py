@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.types import Send
 
-from foretell.http.listing import page_base
+from foretell.http.listing import link_header, page_base
 from foretell.resources.fast.requests import Call, ListParameters
 
 Headers = list[tuple[bytes, bytes]]
@@ -46,9 +46,4 @@ def links_of(
     if following is None and previous is None:
         return {}
     base = page_base(call.scope, asked.kept)
-    links = [
-        f'<{base}{cursor}>; rel="{rel}"'
-        for rel, cursor in (("next", following), ("prev", previous))
-        if cursor is not None
-    ]
-    return {"link": ", ".join(links)}
+    return {"link": link_header(base, following, previous)}
