@@ -62,6 +62,9 @@ from foretell.predictions.composing import provide_predictions
 from foretell.predictions.fastpath import PredictFastPath
 from foretell.predictions.inference_protocol import routes as inference_routes
 from foretell.predictions.inference_protocol.problems import render_inference_error
+from foretell.predictions.monitoring import routes as monitoring_routes
+from foretell.predictions.monitoring.composing import housekeeping
+from foretell.predictions.monitoring.recording import PredictionLog
 from foretell.predictions.openapi import contributor
 from foretell.predictions.service import Predictions
 from foretell.recipes import routes as recipes_routes
@@ -94,6 +97,7 @@ ROUTERS = (
     datasets_query_routes.routes,
     models_routes.routes,
     predictions_routes.routes,
+    monitoring_routes.routes,
     inference_routes.routes,
 )
 
@@ -259,6 +263,7 @@ def _lifespan(
             await stack.enter_async_context(_running(lambda: _keep_house(state)))
             stack.push_async_callback(state.port(Sandbox).close)
             stack.push_async_callback(state.port(HeavyReaders).close)
+            await stack.enter_async_context(state.port(PredictionLog).running())
             serving = state.port(Predictions).serving
             stack.push_async_callback(state.port(Predictions).close)
             await stack.enter_async_context(_running(serving.run))
@@ -297,6 +302,7 @@ async def _keep_house(state: AppState) -> None:
             await state.port(Identity).purge()
             await retention(state).forget()
             await scheduler(state, state.port(Identity).principal_of).forget()
+            await housekeeping(state).run()
             async with state.database.writing() as session:
                 await idempotency.delete_expired(session, now=state.clock.now())
         except DatabaseUnavailable as error:

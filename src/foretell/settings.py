@@ -173,6 +173,18 @@ class Settings(BaseSettings):
     default_model: str | None = Field(
         None, description="Model of POST /api/predict when the body names none."
     )
+    monitoring_bytes: ByteSize = Field(
+        ByteSize(32 * 1024**2),
+        description="Most memory of one API process for calls whose rows are still to "
+        "be counted; 0 counts calls, errors and latency only.",
+    )
+    monitoring_retention_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="Days for which the daily figures of models are kept; 0 keeps "
+        "them for ever.",
+    )
     legacy_jwt_secret: SecretStr | None = Field(
         None, description="Accept HS256 tokens made elsewhere with this secret."
     )

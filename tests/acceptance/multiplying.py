@@ -24,10 +24,11 @@ from foretell.features.tables import FeatureSet, FeatureSetVersion
 from foretell.jobs.schedule_tables import Schedule
 from foretell.jobs.tables import Job, JobAttempt
 from foretell.models.tables import Model, ModelAlias, ModelAliasMove, ModelVersion
+from foretell.predictions.monitoring.tables import PredictionCount
 from foretell.recipes.tables import Recipe, RecipeVersion
 from foretell.testing.draining import drain
 from foretell.testing.people import PASSWORD
-from tests.acceptance.conftest import estimators
+from tests.acceptance.conftest import ROW, estimators
 from tests.models.application import dump
 
 EMAIL = "admin@example.org"
@@ -65,6 +66,10 @@ async def make_originals(
         f"/api/models/{model}/aliases/champion", json={"version": 1}
     )
     assert alias.status_code == 200, alias.text
+    asked = await client.post(f"/api/models/{model}/predict", json={"rows": [ROW]})
+    assert asked.status_code == 200, asked.text
+    watched = await client.get(f"/api/models/{model}/monitoring")
+    assert watched.json()["calls"] == 1
     schedule = {"task": "system.echo", "args": {"value": 1}, "every_s": 3600}
     planned = await client.put(f"/api/schedules/{dataset}", json=schedule)
     assert planned.is_success, planned.text
@@ -204,6 +209,13 @@ def _copies(originals: Originals, count: int) -> Sequence[tuple[Any, Any, Change
             ModelVersion,
             ModelVersion.model_id == model,
             lambda n: {"id": new_id(), "number": n + 2},
+        ),
+        (
+            PredictionCount,
+            PredictionCount.version_id.in_(
+                select(ModelVersion.id).where(ModelVersion.model_id == model)
+            ),
+            lambda n: {"id": new_id()},
         ),
         (
             ModelAlias,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from foretell.cli.connecting import connected
+from foretell.cli.monitoring import draw
 from foretell.cli.output import (
     AsJson,
     Limit,
@@ -135,6 +136,27 @@ def traffic(
 
 def _version(text: str) -> int | str:
     return int(text) if text.isdigit() else text
+
+
+@commands.command("monitoring")
+def monitoring(
+    name: Name,
+    version: Version = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day; six before without.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last day; today (UTC) without.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a version did: calls, errors, latency, predictions, drift."""
+    with connected() as client:
+        found = client.get_monitoring(name, version=version, first=first, last=last)
+    if as_json:
+        print_json(found)
+    else:
+        draw(found)
 
 
 @commands.command("predict")

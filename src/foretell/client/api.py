@@ -62,6 +62,7 @@ class Api:
     delete_alias = models.delete_alias
     list_aliases = models.list_aliases
     set_traffic = models.set_traffic
+    get_monitoring = models.get_monitoring
     predict = models.predict
     predict_frame = models.predict_frame
     start_batch = models.start_batch

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from foretell.client.shapes import (
     Job,
     Model,
     ModelVersion,
+    Monitoring,
     Page,
     Prediction,
     Predictions,
@@ -151,6 +153,29 @@ def set_traffic(
     routes = [{"version": v, "weight": weight} for v, weight in weights.items()]
     body = {"routes": routes, "shadow": list(shadow)}
     return Call("PUT", path("models", name, "traffic"), as_json(Model), json=body)
+
+
+@call
+def get_monitoring(
+    name: str,
+    *,
+    version: int | str | None = None,
+    first: date | str | None = None,
+    last: date | str | None = None,
+) -> Call[Monitoring]:
+    """What a version did from one day to another: calls, errors, latency, predictions
+    and drift against the example rows.
+
+    Args:
+        version: Number, alias or `latest`; by default the one that answers.
+        first, last: Days (UTC), both included; by default the last seven.
+    """
+    days = {
+        "from": None if first is None else str(first),
+        "to": None if last is None else str(last),
+    }
+    address = path("models", name, "monitoring")
+    return get(address, as_json(Monitoring), version=version, **days)
 
 
 @call

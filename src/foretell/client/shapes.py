@@ -180,6 +180,43 @@ class Predictions(TypedDict):
     predictions: list[Prediction]
 
 
+class Distribution(TypedDict):
+    """Values of one column in calls and in the example; `level` is `stable`,
+    `moderate`, `major` or `unclear`."""
+
+    name: str
+    type: str
+    psi: float | None
+    noise: float | None
+    level: str
+    note: str | None
+    rows: int
+    reference_rows: int
+    bins: list[dict[str, Any]]
+
+
+Monitoring = TypedDict(
+    "Monitoring",
+    {
+        "model": str,
+        "version": int,
+        "from": str,
+        "to": str,
+        "calls": int,
+        "errors": int,
+        "errors_by_problem": dict[str, int],
+        "rows": int,
+        "reference_rows": int,
+        "latency_ms": dict[str, Any],
+        "predictions": list[Distribution],
+        "drift": list[Distribution],
+        "days": list[dict[str, Any]],
+        "versions": list[dict[str, Any]],
+        "notes": list[str],
+    },
+)
+
+
 class JobEvent(TypedDict):
     """One event of a job: `kind` is `state`, `progress` or `log`."""
 

@@ -13,7 +13,7 @@ TABLE_MODULES = (
     "foretell.recipes.tables",
     "foretell.features.tables",
     "foretell.models.tables",
-    "foretell.predictions.tables",
+    "foretell.predictions.monitoring.tables",
 )
 
 

@@ -131,6 +131,7 @@ class Inspected:
             "twin_sha256": result.twin.sha256 if result.twin else None,
             "one_row_us": result.one_row_us,
             "hundred_rows_us": result.hundred_rows_us,
+            "baseline": result.baseline and msgspec.to_builtins(result.baseline),
         }
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from foretell.errors import TooLarge
 from foretell.models import registry
+from foretell.models.baselines import Baseline
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.verdict import Reason, Verdict
 from foretell.models.parity import compare
@@ -94,7 +95,16 @@ def inspect_artifact(request: InspectRequest, report: Report) -> InspectResult:
         warnings=[*model.warnings, *notes],
         one_row_us=times[0],
         hundred_rows_us=times[1],
+        baseline=_baseline(model, fitting, probes, truth),
     )
+
+
+def _baseline(
+    model: LoadedModel, fitting: Mapping[str, Any], probes: Probes, truth: Outputs
+) -> Baseline:
+    from foretell.models.baselining import measure
+
+    return measure(model.signature, fitting, probes.why, truth)
 
 
 def _steps(

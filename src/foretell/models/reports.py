@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from foretell.models.baselines import Baseline
 from foretell.models.gate.verdict import Verdict
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
@@ -109,6 +110,7 @@ class InspectResult(msgspec.Struct, frozen=True):
         one_row_us: Median time of one call with one row, in microseconds; the
             service runs calls below a millisecond on the event loop.
         hundred_rows_us: The same for 100 rows.
+        baseline: What later rows are compared with.
     """
 
     flavour: str
@@ -124,6 +126,7 @@ class InspectResult(msgspec.Struct, frozen=True):
     warnings: list[str]
     one_row_us: float
     hundred_rows_us: float
+    baseline: Baseline | None = None
 
 
 class InspectProgress(msgspec.Struct, frozen=True):

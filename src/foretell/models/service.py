@@ -223,12 +223,19 @@ class ModelsService:
         return number
 
     async def get_version(
-        self, principal: Principal, name: str, reference: str | int | None
+        self,
+        principal: Principal,
+        name: str,
+        reference: str | int | None,
+        *,
+        with_baseline: bool = False,
     ) -> VersionView:
         """A version by number, alias or `latest`; by default the one that answers."""
         model = await self.get(principal, name)
         number = number_of(reference, model.row.latest, model.aliases)
-        row = await self._store.version(model.row.id, number or 0)
+        row = await self._store.version(
+            model.row.id, number or 0, with_baseline=with_baseline
+        )
         if row is None:
             raise ModelVersionNotFound(name, reference)
         return VersionView(model, row)

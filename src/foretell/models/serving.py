@@ -12,6 +12,7 @@ import msgspec
 
 from foretell.core.db import Database
 from foretell.core.principal import Principal
+from foretell.models.baselines import Baseline, known_baseline
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
 from foretell.models.store import ModelStore
@@ -84,6 +85,7 @@ class ServedVersion:
     one_row_us: float
     hundred_rows_us: float
     features: Mapping[str, Any] | None = None
+    baseline: Baseline = Baseline(0, [], [])  # noqa: RUF009 - frozen
 
     @property
     def is_native(self) -> bool:
@@ -151,7 +153,8 @@ class ServedModels:
     async def version(self, model: ServedModel, number: int) -> ServedVersion | None:
         """One version of a model; `None` when the model is gone."""
         async with self._database.reading() as session:
-            row = await ModelStore(session).version(model.id, number)
+            store = ModelStore(session)
+            row = await store.version(model.id, number, with_baseline=True)
         return None if row is None else _version(model, row)
 
 
@@ -171,6 +174,7 @@ def _served(row: Model, aliases: dict[str, int]) -> ServedModel:
 
 
 def _version(model: ServedModel, row: ModelVersion) -> ServedVersion:
+    signature = msgspec.convert(row.signature, Signature)
     return ServedVersion(
         id=row.id,
         model=model.name,
@@ -178,7 +182,7 @@ def _version(model: ServedModel, row: ModelVersion) -> ServedVersion:
         flavour=row.flavour,
         engine=row.engine,
         spec=msgspec.convert(row.spec, EngineSpec),
-        signature=msgspec.convert(row.signature, Signature),
+        signature=signature,
         artifact_key=row.artifact_key,
         sha256=row.sha256,
         twin_key=row.twin_key,
@@ -187,4 +191,5 @@ def _version(model: ServedModel, row: ModelVersion) -> ServedVersion:
         one_row_us=row.one_row_us,
         hundred_rows_us=row.hundred_rows_us,
         features=row.features,
+        baseline=known_baseline(signature, row.baseline),
     )

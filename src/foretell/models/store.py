@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, event, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from foretell.auth.ownership import visible_to
 from foretell.core.db import is_unique_violation
@@ -109,10 +110,14 @@ class ModelStore:
         self._session.add(version)
         await self._session.flush()
 
-    async def version(self, model_id: str, number: int) -> ModelVersion | None:
+    async def version(
+        self, model_id: str, number: int, *, with_baseline: bool = False
+    ) -> ModelVersion | None:
         statement = select(ModelVersion).where(
             ModelVersion.model_id == model_id, ModelVersion.number == number
         )
+        if with_baseline:
+            statement = statement.options(undefer(ModelVersion.baseline))
         return (await self._session.scalars(statement)).one_or_none()
 
     async def find_version(self, version_id: str) -> ModelVersion | None:

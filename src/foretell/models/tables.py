@@ -69,6 +69,8 @@ class ModelVersion(Base):
             upload (`ports.BoundFeatures`).
         twin_key: Blob of the file that the engine opens; none for `native`.
         one_row_us, hundred_rows_us: Median time of one call, in microseconds.
+        baseline: What the rows of calls are compared with (`baselines.Baseline`); read
+            only when it is asked for.
     """
 
     __tablename__ = "model_versions"
@@ -98,6 +100,9 @@ class ModelVersion(Base):
     twin_sha256: Mapped[str | None] = mapped_column(DIGEST)
     one_row_us: Mapped[float] = mapped_column(Double)
     hundred_rows_us: Mapped[float] = mapped_column(Double)
+    baseline: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), deferred=True
+    )
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(ID)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from foretell.models.baselines import Baseline, known_baseline
 from foretell.models.signature import Signature
 from foretell.models.versions import number_of
 
@@ -58,6 +59,11 @@ class VersionView:
     def signature_value(self) -> Signature:
         """The signature as a value; `signature` is its JSON."""
         return msgspec.convert(self.row.signature, Signature)
+
+    @property
+    def baseline_value(self) -> Baseline:
+        """What calls are compared with, where the row was read with it."""
+        return known_baseline(self.signature_value, self.row.baseline)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.row, name)

@@ -10,6 +10,7 @@ from foretell.models.serving import ServedModels
 from foretell.predictions.batching import BatchScorer
 from foretell.predictions.host import ModelHosts
 from foretell.predictions.metrics import PredictionMetrics
+from foretell.predictions.monitoring.recording import PredictionLog
 from foretell.predictions.service import Predictions
 from foretell.predictions.shadows import Shadows
 from foretell.predictions.snapshot import Serving
@@ -50,7 +51,9 @@ def provide_predictions(
     )
     functions = parts.port(OwnFunctionsOf).functions
     metrics = PredictionMetrics(registry)
-    loader = VersionLoader(parts.blobs, hosts, metrics, functions)
+    log = PredictionLog(parts.database, parts.clock, int(settings.monitoring_bytes))
+    parts.provide(log)
+    loader = VersionLoader(parts.blobs, hosts, metrics, functions, log)
     serving = Serving(ServedModels(parts.database), loader, parts.port(Changes))
     shadows = Shadows(serving, metrics)
     predictions = Predictions(serving, shadows, settings.default_model)

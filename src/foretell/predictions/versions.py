@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.core.blobs import BlobStore
+from foretell.errors import ForetellError
 from foretell.features.definition import Functions
 from foretell.models.loading import open_predictor
 from foretell.models.ports import Predictor
@@ -26,6 +27,7 @@ from foretell.predictions.answering import Answerer
 from foretell.predictions.errors import ModelNotLoaded, PredictionTimedOut
 from foretell.predictions.host import CALL_SECONDS, ModelHosts
 from foretell.predictions.metrics import PredictionMetrics, VersionMetrics
+from foretell.predictions.monitoring.recording import PredictionLog, Recorder
 from foretell.predictions.raw_records import RawRecords, refuse_arrow
 
 INLINE_MICROSECONDS = 1_000.0
@@ -48,6 +50,7 @@ class LoadedVersion:
         inline_rows: Most rows of a call on the event loop; 0: never there.
         is_used: Whether it answered since the last look; the oldest make room.
         raw: Set when it is bound to a feature set: makes features of raw records.
+        recorder: Notes its calls for monitoring.
     """
 
     __slots__ = (
@@ -59,6 +62,7 @@ class LoadedVersion:
         "is_used",
         "metrics",
         "raw",
+        "recorder",
     )
 
     def __init__(
@@ -67,6 +71,7 @@ class LoadedVersion:
         hosts: ModelHosts,
         pool: ThreadPoolExecutor,
         metrics: VersionMetrics,
+        recorder: Recorder,
         answerer: Answerer | None = None,
         inline_rows: int = 0,
         raw: RawRecords | None = None,
@@ -75,6 +80,7 @@ class LoadedVersion:
         self.answerer = answerer
         self.inline_rows = inline_rows
         self.metrics = metrics
+        self.recorder = recorder
         self.is_used = True
         self.raw = raw
         self._hosts = hosts
@@ -95,11 +101,17 @@ class LoadedVersion:
             Unavailable: The version cannot answer now.
         """
         started = time.perf_counter()
-        answer, rows = await self.score(body, is_any=is_any, is_arrow=is_arrow)
+        try:
+            answer, rows = await self.score(body, is_any=is_any, is_arrow=is_arrow)
+        except ForetellError as error:
+            self.recorder.refused(error.slug)
+            raise
+        seconds = time.perf_counter() - started
         metrics = self.metrics
         metrics.calls.inc()
         metrics.rows.inc(rows)
-        metrics.seconds.observe(time.perf_counter() - started)
+        metrics.seconds.observe(seconds)
+        self.recorder.answered(body, answer, rows, seconds, is_json=not is_arrow)
         return answer
 
     async def score(self, body: bytes, *, is_any: bool, is_arrow: bool) -> Answered:
@@ -160,11 +172,13 @@ class VersionLoader:
         hosts: ModelHosts,
         metrics: PredictionMetrics,
         functions: Functions,
+        log: PredictionLog,
     ) -> None:
         self._blobs = blobs
         self._hosts = hosts
         self._metrics = metrics
         self._functions = functions
+        self._log = log
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
 
     async def load(self, facts: ServedVersion) -> LoadedVersion:
@@ -177,9 +191,12 @@ class VersionLoader:
         raw = None
         if facts.features is not None:
             raw = RawRecords(facts.features, facts.signature, self._functions)
+        recorder = self._log.recorder(facts, raw)
         if facts.is_hosted:
             await self._hosts.open(facts)
-            return LoadedVersion(facts, self._hosts, self._pool, metrics, raw=raw)
+            return LoadedVersion(
+                facts, self._hosts, self._pool, metrics, recorder, raw=raw
+            )
         async with self._blobs.local(facts.file[0]) as path:
             predictor, one_us = await asyncio.to_thread(_open, facts, path)
         answerer = Answerer(facts.model, facts.number, facts.signature, predictor)
@@ -188,6 +205,7 @@ class VersionLoader:
             self._hosts,
             self._pool,
             metrics,
+            recorder,
             answerer,
             _inline_rows(one_us, facts),
             raw,

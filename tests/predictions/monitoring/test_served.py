@@ -1,0 +1,110 @@
+"""Nothing that was counted is lost: servers that are stopped, killed, or two."""
+
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from foretell.testing.people import SignIn
+from tests.acceptance.conftest import ROW, estimators, upload_model
+from tests.acceptance.inprocess import running as started
+from tests.databases import throw_away
+from tests.models.application import Running, Trained, dump
+from tests.served import Server
+
+PREDICT, MONITORING = "/api/models/flowers/predict", "/api/models/flowers/monitoring"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "data").start()
+    with server.running():
+        yield server
+
+
+def ask(client: httpx2.Client, times: int) -> None:
+    for _ in range(times):
+        answer = client.post(PREDICT, json={"rows": [ROW]})
+        assert answer.status_code == 200, answer.text
+
+
+def stored_calls(server: Server) -> int:
+    with closing(sqlite3.connect(server.data_dir / "foretell.db")) as connection:
+        found = connection.execute("SELECT sum(calls) FROM prediction_counts")
+        return int(found.fetchone()[0] or 0)
+
+
+@pytest.mark.slow
+def test_a_stopped_server_loses_nothing_and_a_killed_one_a_second(
+    server: Server,
+) -> None:
+    key = server.make_admin()
+    with server.client(key) as client:
+        made = upload_model(client, "flowers", dump(estimators()["flowers"]))
+        assert made.status_code == 201, made.text
+        ask(client, 25)
+    assert server.stop() == 0
+    assert stored_calls(server) == 25
+    server.start()
+    with server.client(key) as client:
+        ask(client, 10)
+        deadline = time.monotonic() + 2
+        while stored_calls(server) < 35:
+            assert time.monotonic() < deadline, "older than two seconds"
+            time.sleep(0.02)
+        ask(client, 5)
+    server.stop(signal.SIGKILL)
+    assert 35 <= stored_calls(server) <= 40
+    server.start()
+    with server.client(key) as client:
+        found = client.get(MONITORING).json()
+        assert found["calls"] == stored_calls(server)
+
+
+@pytest.fixture
+async def two_servers(tmp_path: Path) -> AsyncIterator[tuple[FastAPI, FastAPI]]:
+    """Two processes' worth of the application on one PostgreSQL."""
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(throw_away("postgresql"))
+        settings = {"database_url": url, "secret_key": "x" * 48}
+        apps = [
+            await stack.enter_async_context(started(tmp_path, **settings))
+            for _ in range(2)
+        ]
+        yield apps[0], apps[1]
+
+
+async def test_two_servers_on_postgresql_show_the_same_figures(
+    two_servers: tuple[FastAPI, FastAPI], logreg: Trained
+) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = two_servers
+        clients = [
+            await SignIn(first, stack)("admin", email="a@example.org"),
+            await SignIn(second, stack)("admin", email="b@example.org"),
+        ]
+        await publish(first, clients[0], logreg)
+        for client, times in zip(clients, (3, 4), strict=True):
+            for _ in range(times):
+                answer = await client.post(PREDICT, json={"rows": [ROW]})
+                assert answer.status_code == 200, answer.text
+        await clients[1].get(MONITORING)  # has the second one store what it has
+        for client in clients:
+            found = (await client.get(MONITORING)).json()
+            assert (found["calls"], found["rows"]) == (7, 7)
+            assert {one["rows"] for one in found["drift"]} == {7}
+
+
+async def publish(app: FastAPI, client: httpx2.AsyncClient, trained: Trained) -> None:
+    me = (await client.get("/api/me")).json()["id"]
+    state = app.state.foretell
+    from foretell.auth.identity import Identity
+
+    owner = await state.port(Identity).principal_of(me)
+    await Running(app, state, owner, client, client).publish("flowers", trained)
