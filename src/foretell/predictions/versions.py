@@ -111,7 +111,7 @@ class LoadedVersion:
         metrics.calls.inc()
         metrics.rows.inc(rows)
         metrics.seconds.observe(seconds)
-        self.recorder.answered(body, answer, rows, seconds, is_json=not is_arrow)
+        self.recorder.answered(b"" if is_arrow else body, answer, rows, seconds)
         return answer
 
     async def score(self, body: bytes, *, is_any: bool, is_arrow: bool) -> Answered:

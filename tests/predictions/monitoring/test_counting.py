@@ -1,6 +1,7 @@
 """Counts of parts add up to the counts of the whole."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_counting_parts_and_adding_up_is_counting_the_whole(
     rows: list[dict[str, Any]], cuts: list[int]
 ) -> None:
     ends = [0, *sorted(cuts), len(rows)]
-    parts = [rows[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [rows[a:b] for a, b in pairwise(ends)]
     whole = counted(rows)
     errors = sum(len(part) % 2 for part in parts)
     for found in (

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import entropy
 
+from foretell.predictions.monitoring.recording import PredictionLog
 from tests.models.application import IRIS, ROW, Running, Trained
 from tests.predictions.test_serving import stream
 
@@ -230,8 +231,6 @@ async def test_a_window_is_days_or_moments(running: Running, logreg: Trained) ->
 async def test_figures_of_another_process_are_two_seconds_old_at_most(
     running: Running, logreg: Trained
 ) -> None:
-    from foretell.predictions.monitoring.recording import PredictionLog
-
     await running.publish("iris", logreg)
     await running.client.post(PREDICT, json={"rows": [ROW]})
     log = running.state.port(PredictionLog)

@@ -55,7 +55,7 @@ async def test_a_flood_holds_no_more_than_its_bound(database: Database) -> None:
     for number in range(4000):
         recorder = recorders[number % 8]
         size = (100, 5_000, 200_000, len(long))[number % 4]
-        recorder.answered(long[:size], long[:size], 1, 0.001, is_json=True)
+        recorder.answered(long[:size], long[:size], 1, 0.001)
         assert log.held_bytes <= limit
     kept = sum(len(b) + len(a) for one in recorders for b, a in one.entries)
     assert 0 < kept <= limit
@@ -87,7 +87,7 @@ async def test_noting_a_call_takes_a_microsecond_or_two(database: Database) -> N
     for _ in range(5):
         started = time.perf_counter()
         for _ in range(500):
-            recorder.answered(question, answer, 1, 0.0002, is_json=True)
+            recorder.answered(question, answer, 1, 0.0002)
         best = min(best, time.perf_counter() - started)
         assert len(recorder.take()[1]) == 500
     # Ten times what was measured: a busy machine is no fault of ours.
@@ -153,7 +153,7 @@ async def test_of_a_call_with_many_rows_a_hundred_are_seen(database: Database) -
     rows = [{"age": n, "plan": "a"} for n in range(900)]
     question = orjson.dumps({"rows": rows})
     for _ in range(40):
-        recorder.answered(question, b'{"predictions":[]}', 900, 0.01, is_json=True)
+        recorder.answered(question, b'{"predictions":[]}', 900, 0.01)
     noted, entries = recorder.take()
     assert noted.rows == 36_000
     found = count_entries(recorder, entries)
@@ -166,8 +166,9 @@ def test_a_body_that_cannot_be_read_back_is_not_counted(tmp_path: Path) -> None:
     )
     recorder = log.recorder(served("v"), None)
     answer = b'{"predictions":[{"prediction":"yes"}]}'
-    recorder.answered(b"ARROW1", answer, 1, 0.01, is_json=False)
-    recorder.answered(b'{"rows": [{"age": 1, "pl', answer, 1, 0.01, is_json=True)
+    recorder.answered(b"", answer, 1, 0.01)
+    recorder.answered(body(), b"", 1, 0.01)
+    recorder.answered(b'{"rows": [{"age": 1, "pl', answer, 1, 0.01)
     found = count_entries(recorder, recorder.take()[1])
-    assert [sum(counts) for counts in found.inputs] == [0, 0]
+    assert [sum(counts) for counts in found.inputs] == [1, 1]
     assert [sum(counts) for counts in found.outputs] == [2]

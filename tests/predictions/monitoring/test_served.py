@@ -1,5 +1,6 @@
 """Nothing that was counted is lost: servers that are stopped, killed, or two."""
 
+import json
 import signal
 import sqlite3
 import time
@@ -11,6 +12,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from foretell.auth.identity import Identity
+from foretell.client import Client
 from foretell.testing.people import SignIn
 from tests.acceptance.conftest import ROW, estimators, upload_model
 from tests.acceptance.inprocess import running as started
@@ -65,6 +68,15 @@ def test_a_stopped_server_loses_nothing_and_a_killed_one_a_second(
     with server.client(key) as client:
         found = client.get(MONITORING).json()
         assert found["calls"] == stored_calls(server)
+    with Client(server.url, key) as typed:
+        today = found["to"]
+        same = typed.get_monitoring("flowers", version=1, first=today, last=today)
+        assert same["calls"] == found["calls"]
+    server.environment |= {"FORETELL_URL": server.url, "FORETELL_API_KEY": key}
+    drawn = server.run("model", "monitoring", "flowers").stdout
+    assert f"calls    {found['calls']}" in drawn
+    printed = server.run("model", "monitoring", "flowers", "--json").stdout
+    assert json.loads(printed)["drift"] == found["drift"]
 
 
 @pytest.fixture
@@ -104,7 +116,5 @@ async def test_two_servers_on_postgresql_show_the_same_figures(
 async def publish(app: FastAPI, client: httpx2.AsyncClient, trained: Trained) -> None:
     me = (await client.get("/api/me")).json()["id"]
     state = app.state.foretell
-    from foretell.auth.identity import Identity
-
     owner = await state.port(Identity).principal_of(me)
     await Running(app, state, owner, client, client).publish("flowers", trained)

@@ -100,4 +100,4 @@ def body(age: float | None = 30.0, plan: str | None = "a") -> bytes:
 def note(recorder: Recorder, *, times: int, prediction: str = "yes") -> None:
     answer = orjson.dumps({"predictions": [{"prediction": prediction}]})
     for _ in range(times):
-        recorder.answered(body(), answer, 1, 0.001, is_json=True)
+        recorder.answered(body(), answer, 1, 0.001)

@@ -10,7 +10,7 @@ import msgspec
 from foretell.models.baselines import Baseline, Bins, added, place
 
 # Upper ends of the latency bins in seconds, each half as long again as the one before:
-# 50 µs to about 50 s. A percentile read from them is off by a few percent.
+# 50 µs to about 50 s.
 LATENCY_ENDS = tuple(0.00005 * 1.5**step for step in range(35))
 
 

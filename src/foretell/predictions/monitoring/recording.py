@@ -52,7 +52,7 @@ _CELLS_AT_ONCE = 1_000
 _CELLS_OF_A_TIME = 100_000
 
 Entry = tuple[bytes, bytes]
-"""A body, empty where it holds no rows that can be read here, and its answer."""
+"""A body and its answer in JSON; each empty where it is something else."""
 
 
 class Recorder:
@@ -87,10 +87,13 @@ class Recorder:
         self._latencies: list[int] = []
         self._room = 0
 
-    def answered(
-        self, body: bytes, answer: bytes, rows: int, seconds: float, *, is_json: bool
-    ) -> None:
-        """Note a call that was answered."""
+    def answered(self, body: bytes, answer: bytes, rows: int, seconds: float) -> None:
+        """Note a call that was answered.
+
+        Args:
+            body, answer: In JSON; empty where they are something else, which is not
+                opened here.
+        """
         noted = self._noted or self._begin()
         noted.calls += 1
         noted.rows += rows
@@ -98,7 +101,7 @@ class Recorder:
         self._latencies[bisect_left(LATENCY_ENDS, seconds)] += 1
         # A slice of the whole is no copy, and one of a long body is small beside the
         # time that its rows took.
-        entry = (body[:HEAD_BYTES] if is_json else b"", answer[:HEAD_BYTES])
+        entry = (body[:HEAD_BYTES], answer[:HEAD_BYTES])
         size = len(entry[0]) + len(entry[1]) + _ENTRY_BYTES
         if self._room >= size and self._log.take_room(size):
             self._room -= size
@@ -231,10 +234,9 @@ class PredictionLog:
             add(counted, noted)
             if entries:
                 try:
-                    found = await asyncio.to_thread(count_entries, recorder, entries)
+                    await asyncio.to_thread(_count_into, counted, recorder, entries)
                 finally:
                     self.held_bytes -= sum(map(_size, entries))
-                add(counted, found)
 
     def _segment(self, recorder: Recorder, day: date) -> Segment:
         key = (recorder.version_id, day)
@@ -269,6 +271,10 @@ class PredictionLog:
 
 def _size(entry: Entry) -> int:
     return len(entry[0]) + len(entry[1]) + _ENTRY_BYTES
+
+
+def _count_into(counted: Counted, recorder: Recorder, entries: list[Entry]) -> None:
+    add(counted, count_entries(recorder, entries))
 
 
 def count_entries(recorder: Recorder, entries: list[Entry]) -> Counted:
@@ -306,7 +312,7 @@ def _rows(recorder: Recorder, body: bytes) -> list[Any]:
 
 
 def _count_predictions(baseline: Baseline, answer: bytes, found: Counted) -> None:
-    if not baseline.outputs:
+    if not baseline.outputs or not answer:
         return
     values = predictions_in(answer)
     if len(baseline.outputs) == 1 and baseline.outputs[0].name == "prediction":

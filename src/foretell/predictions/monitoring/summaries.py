@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -172,7 +172,7 @@ def _distribution(bins: Bins, counts: Sequence[int], drift: Drift) -> Distributi
 
 def _ranges(bins: Bins) -> list[Mapping[str, Any]]:
     ends = [None, *bins.edges, None]
-    pairs = zip(ends, ends[1:], strict=False)
+    pairs = pairwise(ends)
     ranges = [{"kind": "range", "low": low, "high": high} for low, high in pairs]
     return [*ranges, {"kind": "missing"}]
 
