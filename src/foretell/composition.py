@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.identity import Identity
-from foretell.core.quota import StorageQuota
 from foretell.auth.work import AuthOptions
 from foretell.connections import tasks as connections_tasks
 from foretell.connections.addresses import allowed_addresses
@@ -25,6 +24,7 @@ from foretell.core.parts import Parts
 from foretell.core.permissions import Permissions
 from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
+from foretell.core.quota import StorageQuota
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import heavy as datasets_heavy

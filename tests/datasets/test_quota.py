@@ -19,9 +19,9 @@ from foretell.testing import (
     extensions,
     foretell_blank,
     run_jobs,
-    settings,
     sign_in,
 )
+from foretell.testing import settings as usual_settings
 
 __all__ = [
     "anonymous",
@@ -33,15 +33,15 @@ __all__ = [
     "foretell_blank",
     "run_jobs",
     "sign_in",
+    "usual_settings",
 ]
 
 MIB = 1024**2
-_settings = settings
 
 
 @pytest.fixture
-def settings(_settings: Settings) -> Settings:
-    return _settings.model_copy(update={"user_quota_bytes": MIB})
+def settings(usual_settings: Settings) -> Settings:
+    return usual_settings.model_copy(update={"user_quota_bytes": MIB})
 
 
 def rows(count: int, seed: int = 0) -> bytes:
@@ -68,7 +68,8 @@ async def used(app, client) -> int:
     state = app.state.foretell
     me = (await client.get("/api/users/me")).json()["id"]
     async with state.database.reading() as session:
-        return await state.port(StorageQuota).used(session, me)
+        found: int = await state.port(StorageQuota).used(session, me)
+    return found
 
 
 async def test_a_file_larger_than_what_is_left_is_refused_while_it_arrives(
@@ -92,7 +93,7 @@ async def test_what_an_import_makes_counts_and_a_version_too_many_leaves_nothing
     assert await used(app, client) == first["bytes"] + first["source"]["bytes"]
     before = files_below(settings.data_dir / "blobs/datasets")
     # The file itself fits in what is left, not with the rows that are made of it.
-    answer = await send(client, "?name=second", rows(22_000, seed=1))
+    answer = await send(client, "?name=second", rows(30_000, seed=1))
     assert answer.status_code == 202
     await run_jobs()
     job = await job_of(client, answer)
@@ -103,7 +104,7 @@ async def test_what_an_import_makes_counts_and_a_version_too_many_leaves_nothing
 
     assert (await client.delete("/api/datasets/first")).status_code == 204
     assert await used(app, client) == 0
-    answer = await send(client, "?name=second", rows(22_000, seed=1))
+    answer = await send(client, "?name=second", rows(30_000, seed=1))
     await run_jobs()
     assert (await job_of(client, answer))["state"] == "succeeded"
 
@@ -160,7 +161,7 @@ async def test_a_source_stays_with_its_versions_and_goes_after_them(
 async def test_the_source_of_a_failed_import_stays_for_a_while(
     app, client, run_jobs, settings
 ):
-    answer = await send(client, "?name=bad", b"\x00\x01\x02\x03" * 100)
+    answer = await send(client, "?name=bad", b"\x89PNG\r\n\x1a\n" + bytes(100))
     await run_jobs()
     assert (await job_of(client, answer))["state"] == "failed"
     forget = source_files(app.state.foretell).forget

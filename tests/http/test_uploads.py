@@ -15,10 +15,10 @@ from starlette.requests import Request
 
 from foretell.errors import OutOfSpace
 from foretell.http import uploads
-from foretell.http.uploads import Limit
 from foretell.http.dependencies import State
 from foretell.http.edge import Edge
 from foretell.http.routing import body_limit, public, router
+from foretell.http.uploads import Limit
 
 FORM = uploads.Form(files=("file", "example"), texts=("options",))
 routes = router("/api/up")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from foretell.errors import OutOfSpace
 
 # Adds up the bytes of the files of one user's objects.
-BytesOf = Callable[[str], Select[tuple[int]]]
+BytesOf = Callable[[str], Select[int]]
 
 
 class QuotaExceeded(OutOfSpace):

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from foretell.core.quota import StorageQuota
 from foretell.core.parts import Parts
+from foretell.core.quota import StorageQuota
 from foretell.datasets.following import Followers
 from foretell.datasets.reading import DatasetReader
 from foretell.datasets.service import DatasetsService

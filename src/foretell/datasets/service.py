@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from foretell.auth.audit import Audit
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
-from foretell.core.quota import QuotaExceeded
 from foretell.core.blobs import BlobStore
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
 from foretell.core.pagination import Cursors, Page
 from foretell.core.principal import Principal, Scope
+from foretell.core.quota import QuotaExceeded
 from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.errors import (
     DatasetNameInvalid,

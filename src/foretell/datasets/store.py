@@ -14,7 +14,7 @@ from foretell.core.principal import Principal
 from foretell.datasets.tables import Dataset, DatasetVersion
 
 
-def stored_bytes_of(user_id: str) -> Select[tuple[int]]:
+def stored_bytes_of(user_id: str) -> Select[int]:
     """What all versions of a user's datasets take, for the storage quota."""
     total = func.coalesce(func.sum(DatasetVersion.stored_bytes), 0)
     of_dataset = Dataset.id == DatasetVersion.dataset_id

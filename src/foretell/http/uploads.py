@@ -278,9 +278,7 @@ class _Sink:
 class _RawSink(_Sink):
     """The body is one file; its text fields are query parameters."""
 
-    def __init__(
-        self, place: Path, form: Form, limit: Limit, request: Request
-    ) -> None:
+    def __init__(self, place: Path, form: Form, limit: Limit, request: Request) -> None:
         super().__init__(place, form, limit)
         query = request.query_params
         self._filename = query.get("filename") or query.get("name") or ""

@@ -5,8 +5,8 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
-from foretell.core.quota import StorageQuota
 from foretell.core.parts import Parts
+from foretell.core.quota import StorageQuota
 from foretell.core.scratch import Scratch
 from foretell.jobs.composing import jobs_service
 from foretell.models.changes import Changes

@@ -23,7 +23,7 @@ from foretell.models.tables import (
 _EPOCH = 1
 
 
-def stored_bytes_of(user_id: str) -> Select[tuple[int]]:
+def stored_bytes_of(user_id: str) -> Select[int]:
     """What the artifacts of a user's models take, for the storage quota."""
     total = func.coalesce(func.sum(ModelVersion.bytes), 0)
     of_model = Model.id == ModelVersion.model_id

@@ -1,6 +1,6 @@
 """What versions of datasets take, for quotas, and when source files were used.
 
-Revision ID: 0010
+Revision ID: 0008
 Revises: 0007
 """
 
@@ -13,7 +13,7 @@ from alembic import op
 
 from foretell.core.db import UtcDateTime
 
-revision: str = "0010"
+revision: str = "0008"
 down_revision: str | Sequence[str] | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
@@ -44,7 +44,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("dataset_versions", schema=None) as batch_op:
         batch_op.add_column(
-            sa.Column("stored_bytes", sa.BigInteger(), nullable=False, server_default="0")
+            sa.Column(
+                "stored_bytes", sa.BigInteger(), nullable=False, server_default="0"
+            )
         )
         batch_op.add_column(sa.Column("source_sha256", sa.String(length=64)))
     _fill(op.get_bind())
