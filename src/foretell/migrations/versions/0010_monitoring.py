@@ -1,7 +1,7 @@
 """What is counted of predictions by day, and what it is compared with.
 
-Revision ID: 0008
-Revises: 0007
+Revision ID: 0010
+Revises: 0008
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from alembic import op
 
 from foretell.core.db import LongText, UtcDateTime
 
-revision: str = "0008"
-down_revision: str | Sequence[str] | None = "0007"
+revision: str = "0010"
+down_revision: str | Sequence[str] | None = "0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
