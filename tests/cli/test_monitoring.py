@@ -37,7 +37,9 @@ def found(days: int = 2) -> dict[str, Any]:
         },
         "predictions": [distribution("prediction", None)],
         "drift": [distribution("plan", 0.01), distribution("age", 0.3)],
-        "days": [{"day": f"2026-11-2{n}", "calls": n, **day} for n in range(1, days + 1)],
+        "days": [
+            {"day": f"2026-11-2{n}", "calls": n, **day} for n in range(1, days + 1)
+        ],
         "versions": [{"version": 2, "calls": 7}, {"version": 3, "calls": 1204}],
         "notes": ["Something to know."],
     }

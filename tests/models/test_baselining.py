@@ -29,7 +29,7 @@ def bins_of(field: InputField, column: Any) -> Bins:
 
 def test_a_number_has_a_tenth_of_the_rows_in_each_bin() -> None:
     bins = bins_of(InputField("x", "float"), np.arange(1000.0))
-    assert bins.edges == pytest.approx(np.quantile(np.arange(1000.0), np.arange(1, 10) / 10))
+    assert bins.edges == [n * 100 - 1 for n in range(1, 10)]
     assert bins.counts == [100] * 10 + [0]
 
 

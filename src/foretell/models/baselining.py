@@ -54,7 +54,9 @@ def measure(
         if column is not None and len(column):
             inputs.append(_input_bins(one, list(_plain(column))))
     rows = min((len(column) for column in examples.values()), default=0)
-    return Baseline(rows, [one for one in inputs if one], _outputs(signature, why, truth))
+    return Baseline(
+        rows, [one for one in inputs if one], _outputs(signature, why, truth)
+    )
 
 
 def _outputs(signature: Signature, why: Sequence[str], truth: Outputs) -> list[Bins]:
@@ -106,7 +108,8 @@ def number_bins(name: str, column: Sequence[float | None]) -> Bins:
         # One edge below the smallest, so that a value beyond either end has its own bin.
         edges = np.concatenate([[np.nextafter(distinct[0], -math.inf)], distinct])
     else:
-        edges = np.unique(np.quantile(finite, TENTHS))
+        # Edges that are values of the example: between two of them a bin may be empty.
+        edges = np.unique(np.quantile(finite, TENTHS, method="inverted_cdf"))
     counts = np.bincount(
         np.searchsorted(edges, there, side="left"), minlength=len(edges) + 1
     )

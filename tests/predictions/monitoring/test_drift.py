@@ -39,7 +39,9 @@ def test_it_is_the_symmetric_divergence_of_scipy(
 
 @given(COUNTS, st.integers(2, 9))
 def test_the_same_shares_are_no_drift(counts: list[int], times: int) -> None:
-    assert psi(counts, [count * times for count in counts]) == pytest.approx(0, abs=1e-12)
+    assert psi(counts, [count * times for count in counts]) == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("bins", [2, 3, 5, 11, 50])
@@ -63,7 +65,7 @@ def test_two_samples_of_one_distribution_seldom_exceed_the_noise() -> None:
         ([], [5, 5], "unclear", True),
         ([5, 5], [0, 0], "unclear", True),
         ([1000, 1000], [980, 1020], "stable", False),
-        ([1000, 1000], [700, 1300], "moderate", False),
+        ([1000, 1000], [660, 1340], "moderate", False),
         ([1000, 1000], [300, 1700], "major", False),
         ([8, 8], [3, 5], "unclear", True),
     ],

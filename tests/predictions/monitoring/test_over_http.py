@@ -54,7 +54,7 @@ async def test_drift_is_that_of_scipy_over_the_bins_of_the_example(
     found = await monitoring(running)
     assert [one["name"] for one in found["drift"]] == list(ROW)
     for one in found["drift"]:
-        edges = np.unique(np.quantile(example[one["name"]], np.arange(1, 10) / 10))
+        edges = np.unique(np.sort(example[one["name"]])[2:27:3])  # every tenth of 30
         counts = [
             np.bincount(
                 np.searchsorted(edges, frame[one["name"]], side="left"),
@@ -64,10 +64,11 @@ async def test_drift_is_that_of_scipy_over_the_bins_of_the_example(
         ]
         assert [each["expected"] for each in one["bins"]] == [*counts[0], 0]
         assert [each["count"] for each in one["bins"]] == [*counts[1], 0]
-        expected, actual = (np.where(each, each, 0.5) for each in counts)
+        used = (counts[0] + counts[1]) > 0
+        expected, actual = (np.where(each, each, 0.5)[used] for each in counts)
         e, a = expected / len(example), actual / len(sent)
         assert one["psi"] == pytest.approx(np.sum((a - e) * np.log(a / e)), abs=1e-6)
-        if all(counts[0]) and all(counts[1]):
+        if counts[0][used].all() and counts[1][used].all():
             assert one["psi"] == pytest.approx(entropy(a, e) + entropy(e, a), abs=1e-6)
         assert (one["rows"], one["reference_rows"]) == (len(sent), len(example))
     assert found["drift"][3]["level"] == "major"

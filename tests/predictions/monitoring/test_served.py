@@ -80,13 +80,20 @@ def test_a_stopped_server_loses_nothing_and_a_killed_one_a_second(
 
 
 @pytest.fixture
-async def two_servers(tmp_path: Path) -> AsyncIterator[tuple[FastAPI, FastAPI]]:
+def postgresql() -> Iterator[str]:
+    with throw_away("postgresql") as url:
+        yield url
+
+
+@pytest.fixture
+async def two_servers(
+    tmp_path: Path, postgresql: str
+) -> AsyncIterator[tuple[FastAPI, FastAPI]]:
     """Two processes' worth of the application on one PostgreSQL."""
     async with AsyncExitStack() as stack:
-        url = stack.enter_context(throw_away("postgresql"))
-        settings = {"database_url": url, "secret_key": "x" * 48}
+        given = {"database_url": postgresql, "secret_key": "x" * 48}
         apps = [
-            await stack.enter_async_context(started(tmp_path, **settings))
+            await stack.enter_async_context(started(tmp_path, **given))
             for _ in range(2)
         ]
         yield apps[0], apps[1]

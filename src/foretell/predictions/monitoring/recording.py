@@ -75,7 +75,10 @@ class Recorder:
     )
 
     def __init__(
-        self, prediction_log: "PredictionLog", facts: ServedVersion, raw: RawRecords | None
+        self,
+        prediction_log: "PredictionLog",
+        facts: ServedVersion,
+        raw: RawRecords | None,
     ) -> None:
         self._log = prediction_log
         self.version_id = facts.id
@@ -219,6 +222,9 @@ class PredictionLog:
             await self.flush()
         except DatabaseUnavailable as error:
             log.warning("predictions.counts_not_stored", reason=error.detail)
+        except Exception:
+            # What it was about to count is lost; what comes later is not.
+            log.exception("predictions.counting_failed")
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -314,7 +320,10 @@ def _rows(recorder: Recorder, body: bytes) -> list[Any]:
 def _count_predictions(baseline: Baseline, answer: bytes, found: Counted) -> None:
     if not baseline.outputs or not answer:
         return
-    values = predictions_in(answer)
+    try:
+        values = predictions_in(answer)
+    except (ValueError, TypeError, KeyError):
+        return  # no answer of ours; it was noted all the same
     if len(baseline.outputs) == 1 and baseline.outputs[0].name == "prediction":
         count_values(baseline.outputs[0], values, found.outputs[0])
         return

@@ -9,14 +9,17 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from foretell.http.schemas import Moment, Reading
 
 _moment: TypeAdapter[datetime.datetime] = TypeAdapter(Moment)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _day(value: Any) -> Any:
     """A day, or the day (UTC) of a time in RFC 3339."""
-    if isinstance(value, str) and not _DAY.match(value):
-        return _moment.validate_python(value).date()
-    return value
+    if not isinstance(value, str) or _DAY.fullmatch(value):
+        return value
+    if not _DAY.match(value):
+        # Pydantic would read a number as seconds since 1970.
+        raise ValueError("is not a day, such as 2026-01-31")
+    return _moment.validate_python(value).date()
 
 
 DayOf = Annotated[datetime.date, BeforeValidator(_day)]

@@ -112,7 +112,10 @@ class MonitoringStore:
         statement = (
             select(ModelVersion.number, *sums)
             .join(ModelVersion, ModelVersion.id == PredictionCount.version_id)
-            .where(ModelVersion.model_id == model_id, PredictionCount.day.between(first, last))
+            .where(
+                ModelVersion.model_id == model_id,
+                PredictionCount.day.between(first, last),
+            )
             .group_by(ModelVersion.number)
             .order_by(ModelVersion.number)
         )
@@ -122,9 +125,7 @@ class MonitoringStore:
 
     # --- keeping house -----------------------------------------------------------
 
-    async def scattered(
-        self, before: date, *, limit: int
-    ) -> list[tuple[str, date]]:
+    async def scattered(self, before: date, *, limit: int) -> list[tuple[str, date]]:
         """Versions and days before `before` of which there are several rows."""
         statement = (
             select(PredictionCount.version_id, PredictionCount.day)
@@ -133,7 +134,9 @@ class MonitoringStore:
             .having(func.count() > 1)
             .limit(limit)
         )
-        return [(version, day) for version, day in await self._session.execute(statement)]
+        return [
+            (version, day) for version, day in await self._session.execute(statement)
+        ]
 
     async def parts(self, version_id: str, day: date) -> list[PredictionCount]:
         """The rows of one version and day."""
