@@ -106,7 +106,8 @@ def number_bins(name: str, column: Sequence[float | None]) -> Bins:
         edges = np.array([], dtype=np.float64)
     elif len(distinct) <= FEW_VALUES:
         # One edge below the smallest, so that a value beyond either end has its own bin.
-        edges = np.concatenate([[np.nextafter(distinct[0], -math.inf)], distinct])
+        below = math.nextafter(float(distinct[0]), -math.inf)
+        edges = np.array([below, *distinct]) if math.isfinite(below) else distinct
     else:
         # Edges that are values of the example: between two of them a bin may be empty.
         edges = np.unique(np.quantile(finite, TENTHS, method="inverted_cdf"))

@@ -11,10 +11,12 @@ from foretell.models.dependencies import ModelName
 from foretell.predictions.monitoring.dependencies import Watching
 from foretell.predictions.monitoring.schemas import DayOf, MonitoringRead
 from foretell.predictions.monitoring.service import Monitoring
-from foretell.predictions.routes import Version
 
 routes = router("/api/models", tags=["models"])
 
+Version = Annotated[
+    str | None, Query(description="A number, an alias or `latest`.", max_length=4096)
+]
 First = Annotated[
     DayOf | None, Query(alias="from", description="First day; by default six before.")
 ]
