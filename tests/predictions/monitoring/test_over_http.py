@@ -93,8 +93,8 @@ async def test_every_door_is_counted_and_every_form_seen(
     running: Running, logreg: Trained
 ) -> None:
     await running.publish("iris", logreg)
-    tensor = {"name": "input", "shape": [1, 4], "datatype": "FP64"}
-    tensor["data"] = list(ROW.values())  # type: ignore[assignment]
+    values = list(ROW.values())
+    tensor = {"name": "input", "shape": [1, 4], "datatype": "FP64", "data": values}
     calls = (
         (PREDICT, {"rows": [ROW]}),
         (PREDICT, {"features": list(ROW.values())}),

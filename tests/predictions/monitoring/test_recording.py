@@ -20,8 +20,10 @@ from foretell.predictions.monitoring.recording import (
 from foretell.predictions.monitoring.samples import HEAD_BYTES
 from foretell.predictions.monitoring.store import MonitoringStore
 from foretell.predictions.monitoring.summaries import summarise
+from foretell.predictions.raw_records import RawRecords
 from tests.predictions.monitoring.versions import (
     BASELINE,
+    SIGNATURE,
     TABLES,
     add_version,
     body,
@@ -172,3 +174,22 @@ def test_a_body_that_cannot_be_read_back_is_not_counted(tmp_path: Path) -> None:
     found = count_entries(recorder, recorder.take()[1])
     assert [sum(counts) for counts in found.inputs] == [1, 1]
     assert [sum(counts) for counts in found.outputs] == [2]
+
+
+async def test_raw_records_are_counted_as_the_features_they_make(
+    database: Database,
+) -> None:
+    features = {
+        "name": "f",
+        "version": 1,
+        "features": [
+            {"name": "age", "expression": "years * 10"},
+            {"name": "plan", "expression": "lower(p)"},
+        ],
+    }
+    log = PredictionLog(database, FakeClock(), 1024**2)
+    recorder = log.recorder(served("v"), RawRecords(features, SIGNATURE, {}))
+    question = b'{"rows": [{"years": 1.5, "p": "A"}, {"years": 9.0, "p": "Z"}]}'
+    recorder.answered(question, b"", 2, 0.01)
+    found = count_entries(recorder, recorder.take()[1])
+    assert found.inputs == [[1, 0, 1, 0], [1, 0, 1, 0]]

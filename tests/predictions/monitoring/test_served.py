@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from foretell.auth.identity import Identity
 from foretell.client import Client
+from foretell.http.edge import Edge
 from foretell.testing.people import SignIn
 from tests.acceptance.conftest import ROW, estimators, upload_model
 from tests.acceptance.inprocess import running as started
@@ -88,10 +89,10 @@ def postgresql() -> Iterator[str]:
 @pytest.fixture
 async def two_servers(
     tmp_path: Path, postgresql: str
-) -> AsyncIterator[tuple[FastAPI, FastAPI]]:
+) -> AsyncIterator[tuple[Edge, Edge]]:
     """Two processes' worth of the application on one PostgreSQL."""
     async with AsyncExitStack() as stack:
-        given = {"database_url": postgresql, "secret_key": "x" * 48}
+        given: dict[str, Any] = {"database_url": postgresql, "secret_key": "x" * 48}
         apps = [
             await stack.enter_async_context(started(tmp_path, **given))
             for _ in range(2)
@@ -100,7 +101,7 @@ async def two_servers(
 
 
 async def test_two_servers_on_postgresql_show_the_same_figures(
-    two_servers: tuple[FastAPI, FastAPI], logreg: Trained
+    two_servers: tuple[Edge, Edge], logreg: Trained
 ) -> None:
     async with AsyncExitStack() as stack:
         first, second = two_servers
@@ -120,7 +121,7 @@ async def test_two_servers_on_postgresql_show_the_same_figures(
             assert {one["rows"] for one in found["drift"]} == {7}
 
 
-async def publish(app: FastAPI, client: httpx2.AsyncClient, trained: Trained) -> None:
+async def publish(app: Edge, client: httpx2.AsyncClient, trained: Trained) -> None:
     me = (await client.get("/api/me")).json()["id"]
     state = app.state.foretell
     owner = await state.port(Identity).principal_of(me)
