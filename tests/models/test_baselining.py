@@ -79,6 +79,12 @@ def test_texts_that_the_example_has_as_numbers_are_texts() -> None:
     assert dict(zip(bins.values, bins.counts, strict=False)) == {"2": 2, "1": 1}
 
 
+def test_truths_that_the_example_has_as_texts_are_truths() -> None:
+    column = np.array(["True", "False", None, "True"], dtype=object)
+    bins = bins_of(InputField("paid", "boolean", nullable=True), column)
+    assert (bins.values, bins.counts) == ([True, False], [2, 1, 0, 1])
+
+
 def test_a_column_of_another_type_is_not_watched() -> None:
     found = measure(
         Signature([InputField("x", "float")], [LABELS]),

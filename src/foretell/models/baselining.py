@@ -28,6 +28,7 @@ from foretell.models.signature import InputField, OutputField, Scalar, Signature
 TENTHS = np.arange(1, 10) / 10
 FEW_VALUES = 10
 MAX_CATEGORIES = 100
+_TRUTHS = {"true": True, "false": False}
 
 
 def measure(
@@ -142,10 +143,12 @@ def _plain(column: Any) -> Sequence[Any]:
 
 def _as(kind: str, value: Any) -> Any:
     """A value as a request has it: an example in CSV has numbers where texts are
-    meant."""
-    if _is_missing(value) or kind != "text":
+    meant, and texts for truths where some are missing."""
+    if _is_missing(value):
         return value
-    return str(value)
+    if kind == "text":
+        return str(value)
+    return _TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _is_missing(value: Any) -> bool:
