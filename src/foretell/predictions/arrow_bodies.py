@@ -9,8 +9,8 @@ import pyarrow.ipc
 
 from foretell.core.columns import ColumnType
 from foretell.errors import FieldError
-from foretell.models.ports import Batch
 from foretell.models.signature import InputField, Signature
+from foretell.predictions.decoding import Table
 from foretell.predictions.errors import BatchRowInvalid, RowsInvalid
 from foretell.predictions.faults import MAX_FAULTS, escaped
 from foretell.predictions.scoring import column_values
@@ -23,8 +23,8 @@ _FITTING: dict[str, Any] = {
 }
 
 
-def read_arrow(signature: Signature, body: bytes) -> tuple[Batch, int]:
-    """The columns of a stream as a predictor takes them, and the number of rows.
+def read_arrow(signature: Signature, body: bytes) -> Table:
+    """The rows of a stream.
 
     Columns are matched by name. NaN is a missing value where the model takes one.
 
@@ -43,7 +43,7 @@ def read_arrow(signature: Signature, body: bytes) -> tuple[Batch, int]:
     batch = {
         field.name: _values(field, frame[field.name]) for field in signature.inputs
     }
-    return batch, frame.height
+    return Table(batch, frame.height)
 
 
 def _faults(signature: Signature, frame: pl.DataFrame) -> list[FieldError]:

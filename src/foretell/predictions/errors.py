@@ -12,6 +12,7 @@ from foretell.errors import (
 )
 
 _SHOWN = 3
+_LONGEST = 80
 
 
 class RowsInvalid(Invalid):
@@ -27,14 +28,27 @@ class RowsInvalid(Invalid):
 
 
 class BodyNotJson(UnsupportedFormat):
-    """The body's Content-Type is neither JSON nor an Arrow stream."""
+    """The body's Content-Type is none of those that predict takes."""
 
     slug = "body-not-json"
 
     def __init__(self) -> None:
         super().__init__(
-            "Send JSON, with the header Content-Type: application/json, or an Arrow "
-            "IPC stream as application/vnd.apache.arrow.stream."
+            "Send JSON, with the header Content-Type: application/json, an Arrow IPC "
+            "stream as application/vnd.apache.arrow.stream, or a .npy array as "
+            "application/x-npy."
+        )
+
+
+class OutputUnknown(Invalid):
+    """The version has no such output, or not as one array."""
+
+    slug = "output-unknown"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"Accept asks for the output {name[:_LONGEST]!r}; as one array this model "
+            f"gives {', '.join(known)}."
         )
 
 

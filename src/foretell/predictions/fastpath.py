@@ -14,9 +14,10 @@ from foretell.core.principal import Scope as Permission
 from foretell.errors import ForetellError, Unauthenticated
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.http.routing import demand_scopes, limit_body
+from foretell.predictions.replies import Headers, Reply
 from foretell.predictions.requests import (
     MAX_BODY_BYTES,
-    is_arrow,
+    form_of,
     reference_in,
     routing_key_in,
 )
@@ -25,7 +26,6 @@ from foretell.predictions.service import Predictions, Question
 ANY = "/api/predict"
 PREFIX, SUFFIX = "/api/models/", "/predict"
 ROUTE = "/api/models/{model}/predict"
-_JSON = (b"content-type", b"application/json")
 
 
 class _Gone(Exception):
@@ -59,7 +59,7 @@ class PredictFastPath:
         model = None if path == ANY else path[len(PREFIX) : -len(SUFFIX)]
         scope["fast_route"] = ANY if model is None else ROUTE
         try:
-            body = await self._answer(scope, headers, receive, model)
+            reply = await self._answer(scope, headers, receive, model)
         except _Gone:
             return
         except ForetellError as error:
@@ -70,8 +70,8 @@ class PredictFastPath:
             response = await on_unexpected(Request(scope), error)
             await response(scope, receive, send)
         else:
-            await send(_start(len(body)))
-            await send({"type": "http.response.body", "body": body})
+            await send(_start(reply.headers, len(reply.body)))
+            await send({"type": "http.response.body", "body": reply.body})
 
     async def _answer(
         self,
@@ -79,14 +79,15 @@ class PredictFastPath:
         headers: dict[bytes, bytes],
         receive: Receive,
         model: str | None,
-    ) -> bytes:
+    ) -> Reply:
         principal = await self._admit(headers)
-        body, arrow = await _body(scope, headers, receive)
+        receive = _limited(scope, headers, receive)
+        form = form_of(headers, is_any=model is None)
         question = Question(
-            body,
+            await _body(receive),
             reference_in(scope),
             routing_key=routing_key_in(headers),
-            is_arrow=arrow,
+            form=form,
         )
         if model is None:
             return await self._predictions.predict_any(principal, question)
@@ -105,28 +106,28 @@ class PredictFastPath:
         return principal
 
 
-async def _body(
-    scope: Scope, headers: dict[bytes, bytes], receive: Receive
-) -> tuple[bytes, bool]:
-    """The body, and whether it is an Arrow stream."""
+def _limited(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    """Refuse a body that announces to be too large, and one that becomes so."""
     announced = headers.get(b"content-length", b"")
-    is_small = announced.isdigit() and int(announced) <= MAX_BODY_BYTES
-    if not is_small:
-        # Counts what arrives, exactly as the routes do.
-        request = Request(scope, receive)
-        limit_body(request, MAX_BODY_BYTES)
-        receive = request.receive
-    arrow = is_arrow(headers.get(b"content-type"))
+    if announced.isdigit() and int(announced) <= MAX_BODY_BYTES:
+        return receive
+    # Counts what arrives, exactly as the routes do.
+    request = Request(scope, receive)
+    limit_body(request, MAX_BODY_BYTES)
+    return request.receive
+
+
+async def _body(receive: Receive) -> bytes:
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
-        return message.get("body", b""), arrow
+        return bytes(message.get("body", b""))
     pieces: list[bytes] = []
     while True:
         if message["type"] == "http.disconnect":
             raise _Gone
         pieces.append(message.get("body", b""))
         if not message.get("more_body"):
-            return b"".join(pieces), arrow
+            return b"".join(pieces)
         message = await receive()
 
 
@@ -136,6 +137,6 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(root) else path
 
 
-def _start(size: int) -> Message:
-    headers = [_JSON, (b"content-length", str(size).encode())]
-    return {"type": "http.response.start", "status": 200, "headers": headers}
+def _start(headers: Headers, size: int) -> Message:
+    own = [*headers, (b"content-length", str(size).encode())]
+    return {"type": "http.response.start", "status": 200, "headers": own}

@@ -22,6 +22,7 @@ from foretell.predictions.errors import (
     ModelNotLoaded,
     PredictionTimedOut,
 )
+from foretell.predictions.forms import PLAIN, Form
 from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import (
     MAX_FRAME_BYTES,
@@ -36,7 +37,11 @@ from foretell.sandbox.server import SandboxedServer
 log = get_logger("foretell.predictions")
 
 SERVE = "foretell.predictions.hosting:serve"
-PRELOAD = ("foretell.predictions.hosting",)
+PRELOAD = (
+    "foretell.predictions.hosting",
+    "foretell.predictions.arrow_bodies",
+    "foretell.predictions.npy_bodies",
+)
 CALL_SECONDS = 60.0
 OPEN_SECONDS = 120.0
 # A version that dies at once must not be started again and again by every caller.
@@ -74,10 +79,7 @@ class ModelHosts:
         self,
         version: ServedVersion,
         body: bytes,
-        *,
-        names_model: bool = False,
-        is_single: bool = False,
-        is_arrow: bool = False,
+        form: Form = PLAIN,
     ) -> tuple[bytes, int]:
         """The answer to a body, and how many rows it had.
 
@@ -86,8 +88,7 @@ class ModelHosts:
             ModelNotLoaded, ModelHostEnded, PredictionTimedOut: It cannot answer.
         """
         host = await self._get(version)
-        call = Call(0, body, names_model, is_single, is_arrow)
-        return await host.answer(call, CALL_SECONDS)
+        return await host.answer(Call(0, body, form), CALL_SECONDS)
 
     async def open(self, version: ServedVersion) -> None:
         """Start the process of a version if it is not there."""

@@ -7,6 +7,7 @@ import msgspec
 
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
+from foretell.predictions.forms import PLAIN, Form
 from foretell.sandbox.messages import Refusal
 
 READY = 0
@@ -38,9 +39,7 @@ class Call(msgspec.Struct, frozen=True):
 
     id: int
     body: bytes
-    names_model: bool = False
-    is_single: bool = False
-    is_arrow: bool = False
+    form: Form = PLAIN
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -17,7 +17,6 @@ from foretell.errors import ForetellError
 from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Predictor, Terms
 from foretell.predictions.answering import Answerer
-from foretell.predictions.arrow_bodies import read_arrow
 from foretell.predictions.errors import AnswerTooLarge, ModelNotLoaded
 from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
@@ -72,11 +71,8 @@ def _reply(answerer: Answerer, call: Call) -> Reply:
 
 
 def _answer(answerer: Answerer, call: Call) -> tuple[bytes, int]:
-    if call.is_arrow:
-        batch, count = read_arrow(answerer.signature, call.body)
-        return answerer.answer_batch(batch, count, is_single=call.is_single), count
-    rows = answerer.decode(call.body, names_model=call.names_model)
-    return answerer.answer(rows, is_single=call.is_single), len(rows)
+    rows = answerer.read(call.body, call.form)
+    return answerer.answer(rows, call.form), len(rows)
 
 
 def _open(request: HostRequest) -> Answerer:
