@@ -91,6 +91,10 @@ async def published(running: Running, logreg: Trained) -> Running:
 async def ask(running: Running, request: tuple[str, bytes, str | None, int]) -> Any:
     path, content, kind, _ = request
     headers = {} if kind is None else {"content-type": kind}
+    return await asked(running, path, content, headers)
+
+
+async def asked(running: Running, path: str, content: Any, headers: Any) -> Any:
     answer = await running.client.post(path, content=content, headers=headers)
     # `vary` is the compression's, which the fast path leaves out.
     own = ("x-request-id", "content-length", "vary")
