@@ -8,7 +8,7 @@ by modules that load data libraries, so these are found by name when one comes.
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,12 +20,12 @@ from foretell.predictions.decoding import Row, RowDecoder, Table
 from foretell.predictions.errors import ModelFailed
 from foretell.predictions.forms import PLAIN, Form
 
+if TYPE_CHECKING:
+    from foretell.predictions.feature_frames import RecordFeatures
+
 Rows = Sequence[Row] | Table
 _NPY = "foretell.predictions.npy_bodies"
-_READERS = {
-    "arrow": ("foretell.predictions.arrow_bodies", "read_arrow"),
-    "npy": (_NPY, "read_npy"),
-}
+_ARROW = "foretell.predictions.arrow_bodies"
 
 
 class Answerer:
@@ -33,14 +33,22 @@ class Answerer:
 
     Args:
         model, version: What the answers say made them.
+        records: Makes the inputs of raw records in Arrow streams, in the host of a
+            version that is bound to a feature set.
     """
 
     def __init__(
-        self, model: str, version: int, signature: Signature, predictor: Predictor
+        self,
+        model: str,
+        version: int,
+        signature: Signature,
+        predictor: Predictor,
+        records: "RecordFeatures | None" = None,
     ) -> None:
         self._decoder = RowDecoder(signature)
         self._predictor = predictor
         self._names = signature.names
+        self._records = records
         self.signature = signature
         self.decode = self._decoder.decode
         head = orjson.dumps({"model": model, "version": version})
@@ -54,7 +62,11 @@ class Answerer:
         """
         if form.kind == "json":
             return self.decode(body, names_model=form.is_any)
-        found: Table = _named(*_READERS[form.kind])(self.signature, body)
+        found: Table
+        if form.kind == "npy":
+            found = _named(_NPY, "read_npy")(self.signature, body)
+        else:
+            found = _named(_ARROW, "read_arrow")(self.signature, body, self._records)
         return found
 
     def answer(self, rows: Rows, form: Form = PLAIN) -> bytes:
@@ -105,6 +117,12 @@ class Answerer:
 def count_differences(one: bytes, other: bytes, output: str) -> int:
     """Rows for which two answers that are arrays of `output` differ."""
     found: int = _named(_NPY, "count_differences")(one, other, output)
+    return found
+
+
+def read_records(names: Sequence[str], body: bytes) -> list[dict[str, Any]]:
+    """The raw records of a `.npy` body (`npy_bodies.py`)."""
+    found: list[dict[str, Any]] = _named(_NPY, "read_records")(names, body)
     return found
 
 

@@ -41,14 +41,15 @@ def provide_predictions(
     `predictions.close()` when it ends.
     """
     settings = parts.settings
+    functions = parts.port(OwnFunctionsOf).functions
     hosts = ModelHosts(
         parts.port(Sandbox),
         parts.blobs,
         scratch,
         memory_bytes=int(settings.worker_memory),
         allow=settings.pickle_allow,
+        functions=functions,
     )
-    functions = parts.port(OwnFunctionsOf).functions
     metrics = PredictionMetrics(registry)
     loader = VersionLoader(parts.blobs, hosts, metrics, functions)
     serving = Serving(ServedModels(parts.database), loader, parts.port(Changes))

@@ -16,6 +16,7 @@ import msgspec
 from foretell.core.blobs import BlobStore
 from foretell.core.logs import get_logger
 from foretell.core.scratch import Scratch
+from foretell.features.definition import Functions
 from foretell.models.serving import ServedVersion
 from foretell.predictions.errors import (
     ModelHostEnded,
@@ -53,6 +54,7 @@ class ModelHosts:
 
     Args:
         allow: The setting `PICKLE_ALLOW`.
+        functions: Of extensions, for versions bound to feature sets.
         memory_bytes: Most memory of one process.
         limit: Processes at once; the one unused for longest makes room.
     """
@@ -65,6 +67,7 @@ class ModelHosts:
         *,
         memory_bytes: int,
         allow: list[str],
+        functions: Functions | None = None,
         limit: int = 8,
     ) -> None:
         self._sandbox = sandbox
@@ -72,6 +75,8 @@ class ModelHosts:
         self._scratch = scratch
         self._memory_bytes = memory_bytes
         self._allow = allow
+        known = {} if functions is None else functions
+        self._functions = {name: own.place for name, own in known.items()}
         self._limit = limit
         self._hosts: dict[str, ModelHost] = {}
 
@@ -135,6 +140,8 @@ class ModelHosts:
                 scratch=str(folder.path),
                 allow=self._allow,
                 trust=version.is_trusted,
+                features=version.features and dict(version.features),
+                functions=self._functions,
             )
             try:
                 server = await self._sandbox.spawn(

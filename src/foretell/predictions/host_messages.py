@@ -3,6 +3,8 @@
 Apart from the host's own work, which loads data libraries.
 """
 
+from typing import Any
+
 import msgspec
 
 from foretell.models.ports import EngineSpec
@@ -19,6 +21,9 @@ class HostRequest(msgspec.Struct, frozen=True):
     Attributes:
         path, sha256: The artifact, or the twin when `is_native` is false.
         allow, trust: On which terms a pickle may be loaded.
+        features: The feature set that the version is bound to; Arrow streams have raw
+            records then.
+        functions: Where those of extensions are, `module:name`, by name.
     """
 
     model: str
@@ -32,6 +37,8 @@ class HostRequest(msgspec.Struct, frozen=True):
     scratch: str
     allow: list[str] = []
     trust: bool = False
+    features: dict[str, Any] | None = None
+    functions: dict[str, str] = {}
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Predictor, Terms
 from foretell.predictions.answering import Answerer
 from foretell.predictions.errors import AnswerTooLarge, ModelNotLoaded
+from foretell.predictions.feature_frames import RecordFeatures
 from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
 from foretell.sandbox.refusals import refusal
@@ -79,8 +80,15 @@ def _open(request: HostRequest) -> Answerer:
     data = Path(request.path).read_bytes()
     if hashlib.sha256(data).hexdigest() != request.sha256:
         raise ModelNotLoaded("The stored file is not the one that was inspected.")
+    records = None
+    if request.features is not None:
+        records = RecordFeatures(request.features, request.functions)
     return Answerer(
-        request.model, request.version, request.signature, _predictor(request, data)
+        request.model,
+        request.version,
+        request.signature,
+        _predictor(request, data),
+        records,
     )
 
 

@@ -12,7 +12,7 @@ Source:
 import io
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -35,6 +35,7 @@ _HEADERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _MAX_ITEM_BYTES = 8
+_NO_CHARACTER = "A text holds what is no character."
 _SURROGATES = range(0xD800, 0xE000)
 _TAKEN = {"boolean": "b", "integer": "iuf", "float": "iuf", "text": "U"}
 _DTYPES: dict[str, Any] = {"boolean": bool, "integer": np.int64, "float": np.float64}
@@ -52,7 +53,13 @@ def read_npy(signature: Signature, body: bytes) -> Table:
     Raises:
         RowsInvalid: It is no such array, or columns or cells do not fit.
     """
-    columns = _columns(signature, read_array(body))
+    array = read_array(body)
+    errors: list[FieldError] = []
+    if array.dtype.names is not None:
+        errors = list(in_columns(signature.names, list(array.dtype.names)))
+    if errors:
+        raise RowsInvalid(errors[:MAX_FAULTS])
+    columns = _columns(signature.names, array)
     errors = [
         fault
         for field in signature.inputs
@@ -118,16 +125,37 @@ def _refused(message: str, code: str = "npy_invalid") -> RowsInvalid:
     return RowsInvalid([FieldError("", message, code)])
 
 
-def _columns(signature: Signature, array: Array) -> dict[str, Array]:
-    names = signature.names
+def read_records(names: Sequence[str], body: bytes) -> list[dict[str, Any]]:
+    """The rows of a body as raw records of a feature set, which has types of its own.
+
+    Args:
+        names: Of the members, for an array that is not structured.
+
+    Raises:
+        RowsInvalid: It is no such array.
+    """
+    columns = _columns(names, read_array(body))
+    cells = [_cells(name, values) for name, values in columns.items()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _cells(name: str, values: Array) -> list[Any]:
+    if values.dtype.kind == "U" and (_codes(values) > sys.maxunicode).any():
+        at = f"/columns/{escaped(name)}"
+        raise RowsInvalid([FieldError(at, _NO_CHARACTER, "text_type")])
+    found: list[Any] = values.tolist()
+    if values.dtype.kind == "f":
+        return [None if value != value else value for value in found]
+    return found
+
+
+def _columns(names: Sequence[str], array: Array) -> dict[str, Array]:
+    """The columns: those that a structured array names, else `names` in order."""
     given = array.dtype.names
     if given is not None:
-        errors = list(in_columns(names, list(given)))
-        if errors:
-            raise RowsInvalid(errors[:MAX_FAULTS])
         rows = array.reshape(-1) if array.ndim == 0 else array
         if rows.ndim == 1:
-            return {name: rows[name] for name in names}
+            return {name: rows[name] for name in given}
     elif array.ndim == 1 and len(array) == len(names):
         return {name: array[place : place + 1] for place, name in enumerate(names)}
     elif array.ndim == 2 and array.shape[1] == len(names):
@@ -147,7 +175,7 @@ def _in_dtype(field: InputField, values: Array) -> Iterator[FieldError]:
     elif values.dtype.kind == "U" and (_codes(values) > sys.maxunicode).any():
         # Python itself fails on these with an error of its own insides.
         at = f"/columns/{escaped(field.name)}"
-        yield FieldError(at, "A text holds what is no character.", "text_type")
+        yield FieldError(at, _NO_CHARACTER, "text_type")
 
 
 def _codes(values: Array) -> Array:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from foretell.core.blobs import BlobStore
 from foretell.features.definition import Functions
 from foretell.models.loading import open_predictor
@@ -27,7 +29,7 @@ from foretell.predictions.errors import ModelNotLoaded, PredictionTimedOut
 from foretell.predictions.forms import PLAIN, Form
 from foretell.predictions.host import CALL_SECONDS, ModelHosts
 from foretell.predictions.metrics import PredictionMetrics, VersionMetrics
-from foretell.predictions.raw_records import RawRecords, refuse_arrow
+from foretell.predictions.raw_records import RawRecords
 
 INLINE_MICROSECONDS = 1_000.0
 INLINE_ROWS = 256
@@ -110,8 +112,12 @@ class LoadedVersion:
     async def _with_features(
         self, raw: RawRecords, body: bytes, form: Form
     ) -> tuple[bytes, Form]:
-        if form.kind != "json":
-            raise refuse_arrow()
+        """The body with features in the place of raw records."""
+        if form.kind == "arrow":
+            return body, form  # opened in the host alone, which knows the features
+        if form.kind == "npy":
+            found = await asyncio.to_thread(raw.of_array, body)
+            return found, msgspec.structs.replace(form, kind="json")
         if len(body) > INLINE_BYTES:
             return await asyncio.to_thread(raw.translated, body), form
         return raw.translated(body), form
