@@ -50,7 +50,7 @@ REQUESTS: list[Asked] = [
     ("/v2/models/iris/versions/9/infer", b"no json", JSON, 404),
     ("/v2/models/iris/versions/nope/infer", plain(), JSON, 404),
     ("/v2/models/iris/versions//infer", plain(), JSON, 404),
-    ("/v2/models/iris/versions/infer", plain(), JSON, 404),
+    ("/v2/models/iris/versions/infer", plain(), JSON, 405),
     ("/v2/models/iris/versions/1/2/infer", plain(), JSON, 404),
     ("/v2/models/iris/other/1/infer", plain(), JSON, 404),
     ("/v2/models/iris/infer/", plain(), JSON, 404),

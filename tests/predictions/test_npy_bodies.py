@@ -49,15 +49,17 @@ _DTYPES = st.one_of(
     arrays.boolean_dtypes(),
     arrays.unicode_string_dtypes(min_len=1, endianness="?"),
 )
-_SHAPES = arrays.array_shapes(max_dims=3, max_side=5, min_side=0)
+_SHAPES = arrays.array_shapes(max_dims=2, max_side=5, min_side=0)
 
 
 @given(
-    array=arrays.arrays(_DTYPES, _SHAPES), is_fortran=st.booleans(), version=st.none()
+    array=arrays.arrays(_DTYPES, _SHAPES),
+    is_fortran=st.booleans(),
+    version=st.sampled_from([None, (1, 0), (2, 0)]),
 )
 def test_an_array_is_read_as_it_was_written(array, is_fortran, version):
-    order = "F" if is_fortran else "C"
-    found = read_array(npy(np.array(array, order=order), version=version))
+    order = np.asfortranarray if is_fortran else np.ascontiguousarray
+    found = read_array(npy(order(array), version=version))
     assert (found.dtype, found.shape) == (array.dtype, array.shape)
     assert found.tobytes() == array.tobytes()
 
@@ -138,6 +140,12 @@ ENORMOUS = header("'<f8'", "(1000000000000, 2)")
         header("__import__('os')", "(1, 2)"),
         header("'<f8'", "(" * 5_000),
         header("'" + "x" * 60_000 + "'", "(1, 2)"),
+        header("-" * 9_000 + "1", "(1, 2)"),
+        header("[" * 4_000 + "]" * 4_000, "(1, 2)"),
+        header("{}", "(1, 2)"),
+        header("[()]", "(1, 2)"),
+        header("'<f8'", "(True, 2)"),
+        header("'<f8'", "'12'"),
     ],
 )
 def test_what_is_no_plain_array_is_refused(body: bytes):

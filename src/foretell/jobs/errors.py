@@ -148,8 +148,9 @@ class ShardsFailed(ForetellError):
             failed=failed,
             total=total,
             job_id=job_id,
-            **({} if problem is None else {"first": dict(problem)}),
         )
+        if problem is not None:
+            self.context = {**self.context, "first": dict(problem)}
 
 
 class TaskFailed(ForetellError):

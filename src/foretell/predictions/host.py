@@ -126,6 +126,7 @@ class ModelHosts:
 
     async def _start(self, version: ServedVersion) -> "Connection":
         key, sha256 = version.file
+        features = None if version.features is None else dict(version.features)
         async with self._blobs.local(key) as path:
             folder = await asyncio.to_thread(self._scratch.make, "host")
             request = HostRequest(
@@ -140,7 +141,7 @@ class ModelHosts:
                 scratch=str(folder.path),
                 allow=self._allow,
                 trust=version.is_trusted,
-                features=version.features and dict(version.features),
+                features=features,
                 functions=self._functions,
             )
             try:

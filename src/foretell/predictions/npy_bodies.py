@@ -29,12 +29,12 @@ from foretell.predictions.faults import MAX_FAULTS, escaped, in_cell, in_columns
 
 MAX_VALUES = 4 * 1024**2
 """Most values of one body, as of a request of the Open Inference Protocol."""
-_MAX_HEADER_BYTES = 64 * 1024
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _MAX_ITEM_BYTES = 8
+_MAX_RANK = 2
 _NO_CHARACTER = "A text holds what is no character."
 _SURROGATES = range(0xD800, 0xE000)
 _TAKEN = {"boolean": "b", "integer": "iuf", "float": "iuf", "text": "U"}
@@ -85,21 +85,15 @@ def read_array(body: bytes) -> Array:
         RowsInvalid: It is none, or one of objects or of more values than may be.
     """
     stream = io.BytesIO(body)
-    try:
-        read_header = _HEADERS[np.lib.format.read_magic(stream)]
-        shape, is_fortran, dtype = read_header(stream, _MAX_HEADER_BYTES)
-    except KeyError:
-        raise _refused("The body is .npy of another version than 1 and 2.") from None
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        raise _refused("The body is no .npy array.") from None
+    shape, is_fortran, dtype = _header(stream)
     if dtype.hasobject:
         raise _refused("An array of objects is a pickle, which is never read.")
     names = dtype.names or ()
     kinds = [dtype.fields[name][0] for name in names] if names else [dtype]
     if not all(_is_plain(kind) for kind in kinds):
         raise _refused("Values are booleans, integers, floats to 64 bits, or texts.")
-    if any(size < 0 for size in shape):
-        raise _refused("The shape has a negative number.")
+    if len(shape) > _MAX_RANK or not all(0 <= size <= MAX_VALUES for size in shape):
+        raise _refused(f"The shape {str(shape)[:80]} cannot be.", "shape")
     count = math.prod(shape)
     if count * len(kinds) > MAX_VALUES:
         raise _refused(
@@ -113,6 +107,19 @@ def read_array(body: bytes) -> Array:
             f"{len(body) - at:,} follow it."
         )
     return np.ndarray(shape, dtype, body, at, order="F" if is_fortran else "C")
+
+
+def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, order and dtype; headers are at most 10,000 bytes, numpy's own limit."""
+    try:
+        read_header = _HEADERS.get(np.lib.format.read_magic(stream))
+        found = None if read_header is None else read_header(stream)
+    except Exception as error:
+        # The header is a literal of Python: its parser raises what it stumbles over.
+        raise _refused("The body is no .npy array.") from error
+    if found is None:
+        raise _refused("The body is .npy of another version than 1 and 2.")
+    return found
 
 
 def _is_plain(dtype: Any) -> bool:
