@@ -41,6 +41,8 @@ _SHARING = frozenset({"visibility", "readers", "writers"})
 
 
 People = Callable[[list[str], str], Awaitable[list[str]]]
+# `(id of a user, bytes)`: refuses what exceeds the user's quota.
+Refuse = Callable[[str, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Surroundings:
     changes: Changes
     clock: Clock
     cursors: Cursors
+    refuse: Refuse
     audit: Audit | None = None
     people: People | None = None
 
@@ -78,6 +81,7 @@ class ModelsService:
         self._people = around.people
         self._changes = around.changes
         self._clock = around.clock
+        self._refuse = around.refuse
         self._cursors = around.cursors
 
     # --- models ------------------------------------------------------------------
@@ -215,6 +219,7 @@ class ModelsService:
         Raises:
             ModelNotFound: The model was deleted meanwhile.
             ModelNameTaken: Somebody else made one of that name meanwhile.
+            QuotaExceeded: Its owner may not keep so much.
         """
         row = await self._store.find_by_id(uploaded.model_id)
         if row is None and uploaded.found != "versions":
@@ -222,6 +227,7 @@ class ModelsService:
         number = None if row is None else await self._store.give_number(row.id)
         if number is None or row is None:
             raise ModelNotFound(uploaded.model)
+        await self._refuse(row.owner_id, uploaded.bytes)
         version = ModelVersion(
             id=uploaded.version_id,
             model_id=row.id,

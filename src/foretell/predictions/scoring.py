@@ -218,7 +218,10 @@ def _frame(names: Mapping[str, str], outputs: Outputs, signature: Signature) -> 
     if prediction is not None and prediction.size is not None:
         kind = pl.List(kind)
     first, *others = names.values()
-    columns = [pl.Series(first, outputs.predictions.tolist(), dtype=kind)]
+    found: Any = outputs.predictions
+    if found.dtype.kind not in "biuf" or found.ndim > 1:
+        found = found.tolist()
+    columns = [pl.Series(first, found, dtype=kind)]
     if others and isinstance(outputs.scores, np.ndarray):
         columns += [
             pl.Series(name, outputs.scores[:, place], dtype=pl.Float64)
