@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from foretell.errors import (
     FieldError,
+    Gone,
     Invalid,
     NotFound,
     TooLarge,
@@ -128,6 +129,18 @@ class BatchColumnsMissing(Invalid):
     """The dataset lacks inputs of the model, or has them in another type."""
 
     slug = "batch-columns-missing"
+
+
+class BatchRemoved(Gone):
+    """The rows that a batch had made are not there any more."""
+
+    slug = "batch-removed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What this batch had made was removed, since it did not fit what its owner "
+            "may keep; start another one."
+        )
 
 
 class BatchRowInvalid(Invalid):

@@ -18,6 +18,7 @@ from foretell.datasets.errors import (
 )
 from foretell.datasets.service import DatasetView
 from foretell.datasets.store import DatasetStore
+from foretell.errors import NotFound
 from foretell.jobs.context import JobContext
 from foretell.jobs.registry import TaskRegistry
 from foretell.models.errors import ModelNotFound, ModelVersionNotFound
@@ -26,6 +27,7 @@ from foretell.models.store import ModelStore
 from foretell.models.versions import number_of
 from foretell.predictions.batch_messages import MAX_SHARD_ROWS, ScoreProgress
 from foretell.predictions.batching import BATCH_TASK, SHARD_TASK, BatchScorer
+from foretell.predictions.errors import BatchRemoved
 from foretell.predictions.sharding import shard_rows, shards_of
 
 tasks = TaskRegistry()
@@ -143,8 +145,9 @@ async def predict_batch(job: JobContext, args: BatchArgs) -> dict[str, Any]:
     if len(shards) > 1:
         found = await job.map(predict_shard, shards)
     else:
-        found = [await _score(job, chosen, shards[0])]
+        found = [await _score(job, chosen, shards[0], job.job_id)]
     made = [ShardResult.model_validate(one) for one in found]
+    await _demand_files(parts, made[0])
     contents = _contents(made, _lineage(args, chosen.source, chosen.version))
     async with job.session() as session:
         service = datasets_service(parts, session)
@@ -166,7 +169,8 @@ async def predict_batch(job: JobContext, args: BatchArgs) -> dict[str, Any]:
 )
 async def predict_shard(job: JobContext, args: ShardArgs) -> dict[str, Any]:
     """Predict a range of rows; the result tells which files hold them."""
-    return await _score(job, await _again(job, args), args)
+    batch_id = job.parent_id or job.job_id
+    return await _score(job, await _again(job, args), args, batch_id)
 
 
 async def _choose(job: JobContext, args: BatchArgs) -> _Chosen:
@@ -209,7 +213,19 @@ async def _again(job: JobContext, args: ShardArgs) -> _Chosen:
     return _Chosen(source, version, args)
 
 
-async def _score(job: JobContext, chosen: _Chosen, args: ShardArgs) -> dict[str, Any]:
+async def _demand_files(parts: Parts, shard: ShardResult) -> None:
+    """Return if the files are there: those of a batch that its owner's quota refused
+    were removed, all of them, and a retry finds its shards done."""
+    try:
+        async with parts.blobs.local(shard.parts[0]["key"]):
+            return
+    except NotFound as error:
+        raise BatchRemoved from error
+
+
+async def _score(
+    job: JobContext, chosen: _Chosen, args: ShardArgs, batch_id: str
+) -> dict[str, Any]:
     scorer = job.services.port(BatchScorer)
     rows = range(args.start, args.start + args.each)
     total = min(rows.stop, chosen.source.shown.rows) - rows.start
@@ -226,7 +242,7 @@ async def _score(job: JobContext, chosen: _Chosen, args: ShardArgs) -> dict[str,
     )
     try:
         # Each try writes files of its own: a blob never changes once it is there.
-        prefix = f"datasets/{args.output_id}/{job.job_id}/{new_id()}/"
+        prefix = f"datasets/{args.output_id}/{batch_id}/{new_id()}/"
         parts = await scorer.keep(scored, prefix)
     finally:
         await scorer.discard(scored)
