@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -58,6 +58,9 @@ bench-limits: setup
 PEERS := $(UV) run --no-project --with celery[redis],rq,dramatiq[redis],packaging python
 bench-jobs: setup
 	$(RUN) python -m benchmarks.jobs --peers-python "$(PEERS)"
+
+bench-batch: setup
+	$(RUN) python -m benchmarks.batch $(ARGS)
 
 bench-events: setup
 	$(RUN) python -m benchmarks.events

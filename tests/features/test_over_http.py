@@ -2,11 +2,13 @@
 
 import io
 import json
+import math
 import random
 import struct
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -151,6 +153,7 @@ def test_online_is_batch_bit_for_bit_on_ten_thousand_records(editor):
     frame = pd.DataFrame(rows).assign(sold=lambda f: pd.to_datetime(f["sold"]))
     content = io.BytesIO()
     frame.to_parquet(content)
+    assert [bits(v) for v in by_arrow(editor, name, frame)] == [bits(v) for v in online]
     made = upload(editor, name, content.getvalue(), filename="records.parquet")
     assert made.status_code == 201, made.text
     made = editor.post(
@@ -164,9 +167,71 @@ def test_online_is_batch_bit_for_bit_on_ten_thousand_records(editor):
         headers={"Accept": "application/x-ndjson"},
     ).text.splitlines()
     batch = [json.loads(line)["prediction"] for line in lines]
-    assert [struct.pack("<d", v) for v in batch] == [
-        struct.pack("<d", v) for v in online
-    ]
+    assert [bits(v) for v in batch] == [bits(v) for v in online]
+
+
+def bits(value):
+    return struct.pack("<d", value)
+
+
+def stream(frame):
+    """A frame as an Arrow IPC stream."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def ask_by_arrow(client, name, frame):
+    return client.post(
+        f"/api/models/{name}/predict",
+        content=stream(frame),
+        headers={"Content-Type": "application/vnd.apache.arrow.stream"},
+    )
+
+
+def by_arrow(client, name, frame):
+    answer = ask_by_arrow(client, name, frame)
+    assert answer.status_code == 200, answer.text
+    return [found["prediction"] for found in answer.json()["predictions"]]
+
+
+def test_raw_records_come_as_arrow_and_as_arrays_too(editor):
+    name, _ = bound_model(editor)
+    rows = records(50)
+    path = f"/api/models/{name}/predict"
+    wanted = editor.post(path, json={"rows": rows}).json()["predictions"]
+    wanted = [found["prediction"] for found in wanted]
+    frame = pd.DataFrame(rows).assign(sold=lambda f: pd.to_datetime(f["sold"]))
+    small = frame.astype({"title": "category"}).assign(more=float("inf"))
+    for one in (frame, small[small.columns[::-1]]):
+        assert by_arrow(editor, name, one) == wanted
+    assert by_arrow(editor, name, frame[:0]) == []
+    dtype = [("width", "f8"), ("height", "f8"), ("title", "U20"), ("sold", "U20")]
+    cells = [tuple(math.nan if v is None else v for v in row.values()) for row in rows]
+    body = io.BytesIO()
+    np.save(body, np.array(cells, dtype))
+    headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
+    answer = editor.post(path, content=body.getvalue(), headers=headers)
+    assert np.load(io.BytesIO(answer.content)).tolist() == wanted
+
+
+def test_columns_that_do_not_fit_a_feature_set_are_named(editor):
+    name, _ = bound_model(editor)
+    frame = pd.DataFrame(records(3))  # its times are texts
+    answer = ask_by_arrow(editor, name, frame)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/columns/sold"
+    frame = frame.assign(sold=pd.to_datetime(frame["sold"]))
+    answer = ask_by_arrow(editor, name, frame.drop(columns="title"))
+    assert answer.json()["errors"][0]["pointer"] == "/columns/title"
+    endless = frame.assign(height=float("inf"))
+    answer = ask_by_arrow(editor, name, endless)
+    assert answer.json()["errors"][0]["pointer"] == "/rows/0/height"
+    missing = frame.assign(height=float("nan"))
+    answer = ask_by_arrow(editor, name, missing)
+    assert answer.json()["errors"][0]["pointer"] == "/rows/0/size"
 
 
 def test_a_bound_model_takes_raw_records_and_names_what_they_lack(editor):

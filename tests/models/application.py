@@ -61,11 +61,10 @@ class Running:
         """Publish a version; returns its number."""
         async with self.state.database.writing() as session:
             service = models_service(self.state, session)
-            model_id, version_id = await service.target_of(self.owner, name)
+            target = await service.target_of(self.owner, name)
             uploaded = Uploaded(
                 model=name,
-                model_id=model_id,
-                version_id=version_id,
+                **target._asdict(),
                 filename="model.joblib",
                 bytes=len(trained.artifact),
                 sha256=trained.result.sha256,

@@ -6,6 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from foretell.auth.tables import AuditEntry
+from foretell.jobs.tables import Job
+from foretell.models.composing import models_service
+from foretell.models.errors import ModelNameTaken, ModelNotFound
+from foretell.models.importing import Inspected, Uploaded
+from foretell.models.service import REMOVE_TASK
 from foretell.models.tables import ModelAliasMove
 from tests.models.application import ROW, Running, Trained
 
@@ -211,3 +216,105 @@ async def test_an_upload_is_taken_in_any_form_and_starts_a_job(running: Running)
         assert job["args"]["filename"] == name
     assert (await running.client.get(f"{MODELS}/iris")).json()["latest"] is None
     assert (await running.other.post(path, content=b"x")).status_code == 404
+
+
+async def uploads(running: Running, *names: str) -> list[Uploaded]:
+    """Uploads that were taken, as their jobs get them."""
+    found = []
+    for name in names:
+        answer = await running.client.post(
+            f"{MODELS}/iris/versions?filename={name}", content=b"x"
+        )
+        assert answer.status_code == 202, answer.text
+        found.append(Uploaded.model_validate(answer.json()["args"]))
+    return found
+
+
+async def refuse(running: Running, uploaded: Uploaded) -> None:
+    async with running.state.database.writing() as session:
+        await models_service(running.state, session).forget_empty(uploaded)
+
+
+async def publish(running: Running, uploaded: Uploaded, trained: Trained) -> int:
+    async with running.state.database.writing() as session:
+        service = models_service(running.state, session)
+        found = Inspected(trained.result, None)
+        return await service.publish(uploaded, found, running.owner.user_id)
+
+
+async def names(running: Running) -> list[str]:
+    items = (await running.client.get(MODELS)).json()["items"]
+    return [model["name"] for model in items]
+
+
+async def test_a_refused_first_upload_leaves_no_model(running: Running):
+    (first,) = await uploads(running, "m.joblib")
+    assert await names(running) == ["iris"]
+    await refuse(running, first)
+    assert await names(running) == []
+    assert (await running.other.put(f"{MODELS}/iris")).status_code == 201
+    await refuse(running, first)
+    assert (await running.other.get(f"{MODELS}/iris")).status_code == 200
+
+
+async def test_a_refused_upload_takes_no_model_that_somebody_made_or_used(
+    running: Running, logreg: Trained
+):
+    await running.client.put(f"{MODELS}/iris")
+    (second,) = await uploads(running, "m.joblib")
+    await refuse(running, second)
+    assert await names(running) == ["iris"]
+    await running.client.delete(f"{MODELS}/iris")
+    first, second = await uploads(running, "m.joblib", "n.joblib")
+    assert await publish(running, second, logreg) == 1
+    await refuse(running, first)
+    assert await names(running) == ["iris"]
+    await running.client.delete(f"{MODELS}/iris")
+    (described,) = await uploads(running, "m.joblib")
+    await running.client.patch(f"{MODELS}/iris", json={"description": "mine"})
+    await refuse(running, described)
+    assert await names(running) == ["iris"]
+
+
+async def test_an_upload_beside_a_refused_first_one_makes_the_model_again(
+    running: Running, logreg: Trained
+):
+    first, second, third = await uploads(running, "a.joblib", "b.joblib", "c.joblib")
+    await refuse(running, first)
+    assert await names(running) == []
+    assert await publish(running, second, logreg) == 1
+    assert await publish(running, third, logreg) == 2
+    assert (await running.client.get(f"{MODELS}/iris")).json()["latest"] == 2
+
+
+async def test_an_upload_does_not_publish_into_the_model_of_somebody_else(
+    running: Running, logreg: Trained
+):
+    first, second = await uploads(running, "a.joblib", "b.joblib")
+    await refuse(running, first)
+    assert (await running.other.put(f"{MODELS}/iris")).status_code == 201
+    with pytest.raises(ModelNameTaken):
+        await publish(running, second, logreg)
+
+
+async def test_files_of_a_model_that_was_made_again_go_with_it(
+    running: Running, logreg: Trained
+):
+    first, second = await uploads(running, "a.joblib", "b.joblib")
+    await refuse(running, first)
+    assert (await running.client.put(f"{MODELS}/iris")).status_code == 201
+    assert await publish(running, second, logreg) == 1
+    await running.client.delete(f"{MODELS}/iris")
+    async with running.state.database.reading() as session:
+        jobs = (await session.scalars(select(Job).where(Job.task == REMOVE_TASK))).all()
+    assert second.prefix in {job.args["prefix"] for job in jobs}
+
+
+async def test_a_version_of_a_model_that_was_deleted_meanwhile_is_not_published(
+    running: Running, logreg: Trained
+):
+    await running.publish("iris", logreg)
+    (late,) = await uploads(running, "m.joblib")
+    await running.client.delete(f"{MODELS}/iris")
+    with pytest.raises(ModelNotFound):
+        await publish(running, late, logreg)

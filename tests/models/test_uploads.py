@@ -59,11 +59,14 @@ def test_a_hostile_file_is_refused_for_all_and_takes_no_number(callers: Callers)
     name = unique("hostile")
     hostile = pickle.dumps([Runs()])
     for client, extra in ((callers.editor, {}), (callers.admin, {"trust": True})):
-        refused = upload(client, unique("hostile"), hostile, **extra)
+        refused_name = unique("hostile")
+        refused = upload(client, refused_name, hostile, **extra)
         assert refused.status_code == 422
         assert refused.json()["type"].endswith("/model-refused")
         assert refused.json()["safety"]["outcome"] == "hostile"
         assert "system" in refused.json()["detail"]
+        # The name is free again.
+        assert client.get(f"/api/models/{refused_name}").status_code == 404
     assert upload(callers.editor, name, dump(ESTIMATOR)).json()["version"] == 1
     assert not list(callers.server.data_dir.parent.rglob("pwned.txt"))
 

@@ -1,10 +1,12 @@
 """The fast path and the FastAPI routes answer the same, byte for byte."""
 
+import io
 import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from foretell.http.edge import Edge
@@ -29,6 +31,13 @@ def without(name: str) -> bytes:
     return body(rows=[{n: v for n, v in ROW.items() if n != name}])
 
 
+def array(values: Any) -> bytes:
+    sink = io.BytesIO()
+    np.save(sink, np.array(values))
+    return sink.getvalue()
+
+
+NPY = "application/x-npy"
 REQUESTS: list[tuple[str, bytes, str | None, int]] = [
     (ONE, row(), JSON, 200),
     (ONE, body(rows=[]), JSON, 200),
@@ -64,6 +73,11 @@ REQUESTS: list[tuple[str, bytes, str | None, int]] = [
     (ONE, row(), None, 415),
     (ONE, row(), "text/plain", 415),
     (ONE, row(), "application/x-www-form-urlencoded", 415),
+    (ONE, array([list(ROW.values())]), NPY, 200),
+    (ANY, array([list(ROW.values())] * 2), NPY, 200),
+    (ONE, array([[1.0]]), NPY, 422),
+    (ONE, array([["a"] * 4]), NPY, 422),
+    (f"{ONE}?version=7", b"no array", NPY, 404),
     (ONE, b" " * (32 * 1024 * 1024 + 1), JSON, 413),
 ]
 
@@ -77,6 +91,10 @@ async def published(running: Running, logreg: Trained) -> Running:
 async def ask(running: Running, request: tuple[str, bytes, str | None, int]) -> Any:
     path, content, kind, _ = request
     headers = {} if kind is None else {"content-type": kind}
+    return await asked(running, path, content, headers)
+
+
+async def asked(running: Running, path: str, content: Any, headers: Any) -> Any:
     answer = await running.client.post(path, content=content, headers=headers)
     # `vary` is the compression's, which the fast path leaves out.
     own = ("x-request-id", "content-length", "vary")
@@ -134,3 +152,17 @@ async def test_a_body_without_a_length_is_counted_at_both_doors(published: Runni
         answer = await published.client.post(ONE, content=pieces(), headers=headers)
         assert answer.status_code == 413
         close_fast_path(published.app)
+
+
+@pytest.mark.parametrize(
+    "accept", [NPY, f"{NPY}; output=probabilities", f"{NPY};output=x"]
+)
+async def test_both_doors_answer_with_the_same_array(published: Running, accept: str):
+    published.client.headers["accept"] = accept
+    status = 422 if accept.endswith("x") else 200
+    requests = [(path, row(), JSON, status) for path in (ONE, ANY)]
+    fast = [await ask(published, request) for request in requests]
+    close_fast_path(published.app)
+    slow = [await ask(published, request) for request in requests]
+    assert fast == slow
+    assert [answer[0] for answer in fast] == [status] * 2

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from foretell.predictions.forms import ANY
 from foretell.predictions.service import Predictions, Question
 from tests.models.application import IRIS, ROW, Running, Trained
 
@@ -260,5 +261,6 @@ async def test_the_default_model_answers_when_the_body_names_none(
     known = running.state.port(Predictions)
     chosen = Predictions(known.serving, known.shadows, "other")
     for body, name in ((BODY, "other"), ({"model": "iris", **BODY}, "iris")):
-        answer = await chosen.predict_any(running.owner, Question(orjson.dumps(body)))
+        question = Question(orjson.dumps(body), form=ANY)
+        answer = (await chosen.predict_any(running.owner, question)).body
         assert orjson.loads(answer)["model"] == name

@@ -115,6 +115,23 @@ async def test_shadows_score_what_others_answer(published: Running) -> None:
         assert f"foretell_predictions_total{label} 1.0" not in text
 
 
+@pytest.mark.parametrize("output", ["prediction", "probabilities"])
+async def test_shadows_score_what_is_answered_with_an_array(
+    published: Running, output: str
+) -> None:
+    await put(published, routes=[route(1, 1)], shadow=[3, 2])
+    accept = {"accept": f"application/x-npy; output={output}"}
+    body = {"rows": [ROW, ROW]}
+    answer = await published.client.post(ONE, json=body, headers=accept)
+    assert answer.headers["x-model-version"] == "1"
+    text = await until_scored(published, calls=4)
+    # Their classes have other names, but the same place.
+    for version, different in ((2, 2 * (output == "prediction")), (3, 0)):
+        label = f'{{model="iris",version="{version}"}}'
+        assert f"foretell_shadow_rows_total{label} 2.0" in text
+        assert f"foretell_shadow_differences_total{label} {different}.0" in text
+
+
 async def until_scored(running: Running, *, calls: int) -> str:
     async with asyncio.timeout(30):
         return await _until_scored(running, calls)

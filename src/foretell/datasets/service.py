@@ -215,7 +215,9 @@ class DatasetsService:
         await self.get_writable(principal, name)
         return await self._submit_import(principal, name, source, options, mode)
 
-    async def reserve(self, principal: Principal, name: str) -> Dataset:
+    async def reserve(
+        self, principal: Principal, name: str, dataset_id: str | None = None
+    ) -> Dataset:
         """Take a free name, or the name of an import that has failed."""
         if not is_name(name):
             raise DatasetNameInvalid(name)
@@ -225,7 +227,7 @@ class DatasetsService:
                 raise DatasetNameTaken(name)
             await self._store.delete(found)
         dataset = Dataset(
-            id=new_id(),
+            id=dataset_id or new_id(),
             name=name,
             description="",
             last_version=0,
@@ -297,12 +299,18 @@ class DatasetsService:
         ensure_may_write(view.dataset, principal)
         return view.dataset
 
-    async def get_or_reserve(self, principal: Principal, name: str) -> Dataset:
-        """The dataset that a job of the caller publishes into; made if there is none."""
+    async def get_or_reserve(
+        self, principal: Principal, name: str, dataset_id: str | None = None
+    ) -> Dataset:
+        """The dataset that a job of the caller publishes into; made if there is none.
+
+        Args:
+            dataset_id: Of one that is made.
+        """
         try:
             return await self.get_writable(principal, name)
         except DatasetNotFound:
-            return await self.reserve(principal, name)
+            return await self.reserve(principal, name, dataset_id)
 
     async def list_page(
         self, principal: Principal, cursor: str | None, limit: int

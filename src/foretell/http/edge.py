@@ -138,6 +138,8 @@ class Edge(FastAPI):
                     "RateLimit",
                     "RateLimit-Policy",
                     "Retry-After",
+                    "X-Model",
+                    "X-Model-Version",
                     "X-Request-ID",
                 ],
                 max_age=600,

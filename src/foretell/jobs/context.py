@@ -47,6 +47,19 @@ class Progress:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Looks at what a job asked for by `map`; each takes its id and the stage.
+
+    Attributes:
+        shards: What became of them, in order.
+        first_args: Arguments of the first; `None`: there are none.
+    """
+
+    shards: Callable[[str, int], Awaitable[list[Shard]]]
+    first_args: Callable[[str, int], Awaitable[Any]]
+
+
 class _Ready:
     """Awaitable that is done: `progress` serves sync and async tasks alike."""
 
@@ -73,7 +86,7 @@ class JobContext:
         log: JobLog,
         open_session: Callable[[], AbstractAsyncContextManager[AsyncSession]],
         tasks: TaskRegistry,
-        shards_of: Callable[[str, int], Awaitable[list[Shard]]],
+        children: Children,
     ) -> None:
         self.job_id = claim.id
         self.parent_id = claim.parent_id
@@ -88,7 +101,7 @@ class JobContext:
         self._log = log
         self._open_session = open_session
         self._tasks = tasks
-        self._shards_of = shards_of
+        self._children = children
         self._stages = 0
 
     def progress(
@@ -146,10 +159,21 @@ class JobContext:
         stage, self._stages = self._stages, self._stages + 1
         if not args:
             return []
-        found = await self._shards_of(self.job_id, stage)
+        found = await self._children.shards(self.job_id, stage)
         results = results_of(found, stage, known, args, at_once=at_once)
         self.progress(len(results), len(results), "shards")
         return results
+
+    async def mapped(self) -> Mapping[str, Any] | None:
+        """The arguments of the first shard that the next `map` asked for when the
+        function was called before; `None`: it was not.
+
+        For what must not change between the calls, such as the version that a name
+        meant at first: put it into the arguments of every shard, and take it from
+        here.
+        """
+        found = await self._children.first_args(self.job_id, self._stages)
+        return None if found is None else dict(found)
 
     @property
     def is_cancelled(self) -> bool:

@@ -1,5 +1,8 @@
 """What can be wrong with a job, in the words of the area."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from foretell.errors import (
     Conflict,
     FieldError,
@@ -130,13 +133,24 @@ class ShardsFailed(ForetellError):
     slug = "job-shards-failed"
     title = "Shards failed"
 
-    def __init__(self, failed: int, total: int, job_id: str) -> None:
+    def __init__(
+        self,
+        failed: int,
+        total: int,
+        job_id: str,
+        problem: Mapping[str, Any] | None = None,
+    ) -> None:
+        # Of the first; its words say more than ours.
+        why = "" if problem is None else str(problem.get("detail", ""))
         super().__init__(
-            f"{failed} of {total} shards did not succeed, first the job {job_id}.",
+            f"{failed} of {total} shards did not succeed, first the job {job_id}. "
+            f"{why}".rstrip(),
             failed=failed,
             total=total,
             job_id=job_id,
         )
+        if problem is not None:
+            self.context = {**self.context, "first": dict(problem)}
 
 
 class TaskFailed(ForetellError):

@@ -51,12 +51,19 @@ class FamilyStore:
 
     async def shards(self, parent_id: str, stage: int) -> list[Shard]:
         """Children of one fan-out, in its order."""
-        columns = (Job.id, Job.task, Job.state, Job.result)
+        columns = (Job.id, Job.task, Job.state, Job.result, Job.error)
         statement = select(*columns).where(
             Job.parent_id == parent_id, Job.stage == stage
         )
         rows = await self._session.execute(statement.order_by(Job.shard))
-        return [Shard(i, task, JobState(state), r) for i, task, state, r in rows]
+        return [Shard(i, t, JobState(state), *ended) for i, t, state, *ended in rows]
+
+    async def first_args(self, parent_id: str, stage: int) -> Any:
+        """What the first child of one fan-out was asked; `None`: there is none."""
+        statement = select(Job.args).where(
+            Job.parent_id == parent_id, Job.stage == stage, Job.shard == 0
+        )
+        return await self._session.scalar(statement)
 
     async def suspend(self, claim: Claim, fan: FanOut) -> bool:
         """Store the children and let the parent wait for them; false, and nothing

@@ -23,12 +23,17 @@ MAX_SHARDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What became of one child."""
+    """What became of one child.
+
+    Attributes:
+        error: The problem of one that failed.
+    """
 
     id: str
     task: str
     state: JobState
     result: Any
+    error: Any = None
 
 
 class FanOut(BaseException):
@@ -97,5 +102,5 @@ def results_of(
         raise FanOut(stage, task, (), **how)
     failed = [shard for shard in found if shard.state != JobState.SUCCEEDED]
     if failed:
-        raise ShardsFailed(len(failed), len(found), failed[0].id)
+        raise ShardsFailed(len(failed), len(found), failed[0].id, failed[0].error)
     return [shard.result for shard in found]

@@ -25,7 +25,7 @@ from foretell.errors import Forbidden, Unavailable
 from foretell.jobs import endings
 from foretell.jobs.claims import Claim, Work
 from foretell.jobs.composition import Composition
-from foretell.jobs.context import JobContext
+from foretell.jobs.context import Children, JobContext
 from foretell.jobs.endings import Ending
 from foretell.jobs.errors import JobLost, TaskFailed
 from foretell.jobs.failures import frames_of, problem_of, wait_before_retry
@@ -250,7 +250,7 @@ class Runner:
             job_log,
             publication.open,
             self._parts.registry,
-            self._shards,
+            Children(self._shards, self._first_args),
         )
         attempt = Try(claim, context, job_log, publication)
         if claim.attempt > 1:
@@ -310,6 +310,11 @@ class Runner:
         async with self._database.reading() as session:
             families = FamilyStore(session, self._parts.clock)
             return await families.shards(parent_id, stage)
+
+    async def _first_args(self, parent_id: str, stage: int) -> Any:
+        async with self._database.reading() as session:
+            families = FamilyStore(session, self._parts.clock)
+            return await families.first_args(parent_id, stage)
 
     async def _fan_out(
         self, attempt: Try, fan: FanOut, wants_next: bool

@@ -53,6 +53,7 @@ class Uploaded(BaseModel):
         example: Suffix of the stored example (`.csv` …); none without one.
         names: Names of the inputs, where the uploader gave them.
         features: The feature set that it is bound to, as it is now.
+        found: What there was under the model's name when the upload came.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -72,6 +73,7 @@ class Uploaded(BaseModel):
     tolerance: float = 1e-6
     trust: bool = False
     features: dict[str, Any] | None = None
+    found: Literal["nothing", "empty", "versions"] = "versions"
 
     @property
     def prefix(self) -> str:

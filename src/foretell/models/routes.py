@@ -368,11 +368,10 @@ async def _submit(
     example = upload.files.get("example")
     metadata = parse_metadata(upload.texts.get("metadata"))
     await models.check_upload(user, model, wants_trust=metadata.trust)
-    model_id, version_id = await models.target_of(user, model)
+    target = await models.target_of(user, model)
     uploaded = Uploaded(
         model=model,
-        model_id=model_id,
-        version_id=version_id,
+        **target._asdict(),
         filename=artifact.filename,
         bytes=artifact.bytes,
         sha256=artifact.sha256,

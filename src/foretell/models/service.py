@@ -1,8 +1,9 @@
 """What can be done with trained models: one method a use case."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from foretell.auth.audit import Audit
 from foretell.auth.ownership import ensure_may_share, ensure_may_write, readable
@@ -62,6 +63,14 @@ class Surroundings:
     people: People | None = None
 
 
+class Target(NamedTuple):
+    """Where an upload goes: fields of `Uploaded`."""
+
+    model_id: str
+    version_id: str
+    found: Literal["nothing", "empty", "versions"]
+
+
 class ModelsService:
     """Use cases of models, in the unit of work of one request or job."""
 
@@ -88,7 +97,8 @@ class ModelsService:
         _demand(principal, Scope.MODELS_WRITE, name)
         found = await self._store.find(name)
         if found is None:
-            made = await self._make(principal, name, description or "")
+            made = await self._make(principal.user_id, name, description or "")
+            await self._note(principal, "model.create", name)
             return ModelView(made, ()), True
         row = readable(found, principal, ModelNameTaken(name))
         ensure_may_write(row, principal)
@@ -160,10 +170,10 @@ class ModelsService:
         if if_match not in (None, "*", (await self._view(row)).etag):
             raise ModelChanged
         await self._stamp(row)
+        prefixes = [f"models/{row.id}/", *await self._store.prefixes_elsewhere(row.id)]
         await self._store.remove(row)
-        await self._jobs.submit(
-            REMOVE_TASK, {"prefix": f"models/{row.id}/"}, owner_id=None
-        )
+        for prefix in prefixes:
+            await self._jobs.submit(REMOVE_TASK, {"prefix": prefix}, owner_id=None)
         await self._note(principal, "model.delete", name)
 
     # --- versions ----------------------------------------------------------------
@@ -184,13 +194,14 @@ class ModelsService:
         if found is not None:
             ensure_may_write(readable(found, principal, ModelNotFound(name)), principal)
 
-    async def target_of(self, principal: Principal, name: str) -> tuple[str, str]:
-        """Ids of the model, made if absent, and of a version to be; after
-        `check_upload`."""
+    async def target_of(self, principal: Principal, name: str) -> Target:
+        """Where an upload goes; its model is made if absent; after `check_upload`."""
         found = await self._store.find(name)
         if found is None:
-            found = await self._make(principal, name, "")
-        return found.id, new_id()
+            made = await self._make(principal.user_id, name, "")
+            await self._note(principal, "model.create", name)
+            return Target(made.id, new_id(), "nothing")
+        return Target(found.id, new_id(), "versions" if found.latest else "empty")
 
     async def submit(self, principal: Principal, uploaded: Uploaded) -> Job:
         """Start the inspection of a stored upload."""
@@ -207,10 +218,13 @@ class ModelsService:
 
         Raises:
             ModelNotFound: The model was deleted meanwhile.
+            ModelNameTaken: Somebody else made one of that name meanwhile.
             QuotaExceeded: Its owner may not keep so much.
         """
-        number = await self._store.give_number(uploaded.model_id)
         row = await self._store.find_by_id(uploaded.model_id)
+        if row is None and uploaded.found != "versions":
+            row = await self._make_or_join(uploaded, by)
+        number = None if row is None else await self._store.give_number(row.id)
         if number is None or row is None:
             raise ModelNotFound(uploaded.model)
         await self._refuse(row.owner_id, uploaded.bytes)
@@ -227,6 +241,19 @@ class ModelsService:
         await self._touch(row)
         await self._stamp(row)
         return number
+
+    async def forget_empty(self, uploaded: Uploaded) -> None:
+        """Remove the model that a refused upload made, unless it was used since.
+
+        An upload that came meanwhile makes it again when it is published.
+        """
+        row = await self._store.find(uploaded.model, lock=True)
+        is_own = row is not None and row.id == uploaded.model_id
+        if row is None or not is_own or uploaded.found != "nothing":
+            return
+        if row.latest == 0 and row.revision == 1:
+            await self._stamp(row)
+            await self._store.remove(row)
 
     async def get_version(
         self,
@@ -371,16 +398,31 @@ class ModelsService:
         )
         return moved
 
-    async def _make(self, principal: Principal, name: str, description: str) -> Model:
+    async def _make_or_join(self, uploaded: Uploaded, owner_id: str) -> Model:
+        """The model of an upload that met none, or an empty one which went with the
+        refused upload that had made it."""
+        name = uploaded.model
+        found = await self._store.find(name)
+        if found is None:
+            with suppress(ModelNameTaken):
+                return await self._make(owner_id, name, "", uploaded.model_id)
+            found = await self._store.find(name)
+        if found is None or found.owner_id != owner_id:
+            raise ModelNameTaken(name)
+        return found
+
+    async def _make(
+        self, owner_id: str, name: str, description: str, model_id: str | None = None
+    ) -> Model:
         now = self._clock.now()
         row = Model(
-            id=new_id(),
+            id=model_id or new_id(),
             name=name,
             description=description,
             latest=0,
             stamp=0,
             revision=1,
-            owner_id=principal.user_id,
+            owner_id=owner_id,
             visibility="private",
             readers=[],
             writers=[],
@@ -390,7 +432,6 @@ class ModelsService:
         if not await self._store.add(row):
             raise ModelNameTaken(name)
         await self._stamp(row)
-        await self._note(principal, "model.create", name)
         return row
 
     async def _writable(self, principal: Principal, name: str) -> Model:

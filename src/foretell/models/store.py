@@ -100,6 +100,16 @@ class ModelStore:
         await self._session.delete(model)
         await self._session.flush()
 
+    async def prefixes_elsewhere(self, model_id: str) -> list[str]:
+        """Where the files of versions are that are not below their model's own
+        prefix, which happens when the model was made again meanwhile."""
+        own = ModelVersion.artifact_key.startswith(f"models/{model_id}/")
+        statement = select(ModelVersion.artifact_key).where(
+            ModelVersion.model_id == model_id, ~own
+        )
+        keys = await self._session.scalars(statement)
+        return [f"{key.rpartition('/')[0]}/" for key in keys]
+
     async def flush(self) -> None:
         await self._session.flush()
 

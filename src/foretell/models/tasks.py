@@ -1,9 +1,13 @@
 """The jobs of models: inspect an upload, remove the files of a deleted model."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from foretell.core.parts import Parts
 from foretell.core.principal import Scope
+from foretell.errors import ForetellError, Throttled, Unavailable
 from foretell.jobs.context import JobContext
 from foretell.jobs.registry import TaskRegistry
 from foretell.models.composing import models_service
@@ -20,6 +24,7 @@ tasks = TaskRegistry()
     scope=Scope.MODELS_WRITE,
     objects=lambda args: [(Scope.MODELS_WRITE, args.model)],
     timeout_seconds=3600,
+    version=2,
     # Its arguments name stored files, which only an upload may choose.
     is_exposed=False,
 )
@@ -33,8 +38,9 @@ async def import_version(job: JobContext, args: Uploaded) -> dict[str, Any]:
         done = STEPS.index(progress.step)
         await job.progress(done, len(STEPS), "steps", progress.step)
 
-    found = await parts.port(ModelImporter).inspect(args, report)
-    found.demand_features(args)
+    async with _leaving_no_empty_model(job, args):
+        found = await parts.port(ModelImporter).inspect(args, report)
+        found.demand_features(args)
     engine = found.result.engine
     job.log(f"{found.result.flavour} model, answered by {engine}")
     await job.progress(len(STEPS), len(STEPS), "steps", "publish")
@@ -43,6 +49,22 @@ async def import_version(job: JobContext, args: Uploaded) -> dict[str, Any]:
         number = await service.publish(args, found, job.owner_id or "")
     job.target = f"/api/models/{args.model}/versions/{number}"
     return {"model": args.model, "version": number}
+
+
+@asynccontextmanager
+async def _leaving_no_empty_model(
+    job: JobContext, args: Uploaded
+) -> AsyncIterator[None]:
+    """When the upload comes to nothing for good, its model goes with it."""
+    try:
+        yield
+    except (Unavailable, Throttled):
+        raise  # the next try may publish
+    except (ForetellError, asyncio.CancelledError) as error:
+        if isinstance(error, ForetellError) or job.stop_reason == "cancelled":
+            async with job.services.database.writing() as session:
+                await models_service(job.services, session).forget_empty(args)
+        raise
 
 
 @tasks.task(REMOVE_TASK, is_exposed=False)

@@ -3,6 +3,8 @@
 Apart from the work itself, so that routes and tasks load no data library.
 """
 
+import sys
+
 import msgspec
 
 from foretell.core.columns import ColumnType
@@ -10,6 +12,10 @@ from foretell.features.definition import Definition
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
 from foretell.tabular.messages import Part
+
+GROUP_ROWS = 32_768
+"""Most rows that a model is asked at once: a row group of an ordinary table."""
+MAX_SHARD_ROWS = 2**40
 
 
 class BatchFeatures(msgspec.Struct, frozen=True):
@@ -30,6 +36,9 @@ class ScoreRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         parts: Parquet files of the dataset version, in row order.
+        before: Rows of the version in front of the first of `parts`.
+        start, stop: The shard: groups of rows that begin in this range of the
+            version's rows.
         keep: Columns of the dataset that go into the output.
         path, sha256: The artifact, or the twin when `is_native` is false.
         output: Folder for the parts.
@@ -47,6 +56,9 @@ class ScoreRequest(msgspec.Struct, frozen=True):
     allow: list[str] = []
     trust: bool = False
     features: BatchFeatures | None = None
+    before: int = 0
+    start: int = 0
+    stop: int = sys.maxsize
 
 
 class ScoreProgress(msgspec.Struct, frozen=True):
@@ -62,7 +74,10 @@ class OutputColumn(msgspec.Struct, frozen=True):
 
 
 class ScoreResult(msgspec.Struct, frozen=True):
-    """The parts written, and the columns they have beside those kept."""
+    """The parts written, and the columns they have beside those kept.
+
+    A shard in which no group begins has no parts.
+    """
 
     rows: int
     parts: list[Part]

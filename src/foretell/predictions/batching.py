@@ -12,7 +12,6 @@ import msgspec
 from foretell.core.blobs import BlobStore
 from foretell.core.columns import ColumnType
 from foretell.core.scratch import Scratch, ScratchFolder
-from foretell.datasets.contents import VersionContents
 from foretell.datasets.service import DatasetView
 from foretell.errors import FieldError
 from foretell.features.definition import Functions
@@ -26,6 +25,7 @@ from foretell.predictions.batch_messages import (
     ScoreResult,
 )
 from foretell.predictions.errors import BatchColumnsMissing
+from foretell.predictions.sharding import overlapping
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.messages import Part
 
@@ -40,9 +40,19 @@ _FITTING = {
     "text": frozenset({ColumnType.TEXT}),
 }
 
-BATCH_TASK = "predictions.batch"
+BATCH_TASK, SHARD_TASK = "predictions.batch", "predictions.batch_shard"
 
 Report = Callable[[ScoreProgress], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What one child is to do: which rows, beside which columns, and where."""
+
+    rows: range
+    keep: list[str]
+    features: BatchFeatures | None
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +97,14 @@ class BatchScorer:
         source: DatasetView,
         version: ServedVersion,
         *,
+        rows: range,
         include_inputs: bool,
         report: Report,
     ) -> Scored:
-        """Predict all rows of `source`; the caller stores or discards the result.
+        """Predict rows of `source`; the caller stores or discards the result.
+
+        Args:
+            rows: The shard: groups of rows that begin in this range.
 
         Raises:
             BatchColumnsMissing: The dataset lacks inputs, or has another type.
@@ -106,33 +120,23 @@ class BatchScorer:
         folder = await asyncio.to_thread(self._scratch.make, "batch")
         try:
             names = [str(column["name"]) for column in kept]
-            result = await self._run(
-                source, version, names, folder.path, report, features
-            )
+            order = _Order(rows, names, features, folder.path)
+            result = await self._run(source, version, order, report)
         except BaseException:
             await asyncio.to_thread(folder.remove)
             raise
         new = msgspec.to_builtins(result.columns)
         return Scored(folder, result.parts, [*kept, *new], result.rows)
 
-    async def keep(
-        self, scored: Scored, prefix: str, lineage: dict[str, Any]
-    ) -> VersionContents:
-        """Make the parts blobs below `prefix`."""
+    async def keep(self, scored: Scored, prefix: str) -> list[dict[str, Any]]:
+        """Make the parts blobs below `prefix`: `{key, rows, bytes, sha256}` of each."""
         parts = []
         for part in scored.parts:
             key = f"{prefix}{part.file}"
             await self._blobs.put(key, scored.folder.path / part.file)
             kept = {"rows": part.rows, "bytes": part.bytes, "sha256": part.sha256}
             parts.append({"key": key, **kept})
-        return VersionContents(
-            columns=scored.columns,
-            rows=scored.rows,
-            rejects=0,
-            bytes=sum(part.bytes for part in scored.parts),
-            parts=parts,
-            lineage=lineage,
-        )
+        return parts
 
     async def discard(self, scored: Scored) -> None:
         await asyncio.to_thread(scored.folder.remove)
@@ -141,22 +145,21 @@ class BatchScorer:
         self,
         source: DatasetView,
         version: ServedVersion,
-        keep: list[str],
-        folder: Path,
+        order: _Order,
         report: Report,
-        features: BatchFeatures | None,
     ) -> ScoreResult:
         key, sha256 = version.file
+        before, stored = overlapping(source.shown.parts, order.rows)
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(self._blobs.local(key))
             parts = [
                 await stack.enter_async_context(self._blobs.local(part["key"]))
-                for part in source.shown.parts
+                for part in stored
             ]
             request = ScoreRequest(
                 parts=[str(part) for part in parts],
-                keep=keep,
-                output=str(folder),
+                keep=order.keep,
+                output=str(order.folder),
                 flavour=version.flavour,
                 path=str(model),
                 sha256=sha256,
@@ -165,14 +168,17 @@ class BatchScorer:
                 signature=version.signature,
                 allow=self._allow,
                 trust=version.is_trusted,
-                features=features,
+                features=order.features,
+                before=before,
+                start=order.rows.start,
+                stop=order.rows.stop,
             )
             return await self._sandbox.run(
                 SCORE,
                 request,
                 ScoreResult,
                 read=[model, *parts],
-                write=[folder],
+                write=[order.folder],
                 memory_bytes=self._memory_bytes,
                 timeout_seconds=TIMEOUT_SECONDS,
                 on_progress=report,

@@ -42,14 +42,15 @@ def provide_predictions(
     `predictions.close()` when it ends.
     """
     settings = parts.settings
+    functions = parts.port(OwnFunctionsOf).functions
     hosts = ModelHosts(
         parts.port(Sandbox),
         parts.blobs,
         scratch,
         memory_bytes=int(settings.worker_memory),
         allow=settings.pickle_allow,
+        functions=functions,
     )
-    functions = parts.port(OwnFunctionsOf).functions
     metrics = PredictionMetrics(registry)
     log = PredictionLog(parts.database, parts.clock, int(settings.monitoring_bytes))
     parts.provide(log)

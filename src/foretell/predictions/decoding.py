@@ -7,12 +7,14 @@ fault, so on a refusal `faults.py` reads the body again and lists them all.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import astuple
 
+from foretell.models.ports import Batch
 from foretell.models.row_schema import INT_MAX, INT_MIN
 from foretell.models.signature import InputField, Signature
 from foretell.predictions import faults
@@ -27,6 +29,17 @@ _TYPES: dict[str, Any] = {
     "text": str,
 }
 _MISFITS = (msgspec.ValidationError, msgspec.DecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that came as columns, checked; its length is the number of rows."""
+
+    batch: Batch
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
 
 
 class _Named(msgspec.Struct):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from foretell.errors import (
     FieldError,
+    Gone,
     Invalid,
     NotFound,
     TooLarge,
@@ -12,6 +13,7 @@ from foretell.errors import (
 )
 
 _SHOWN = 3
+_LONGEST = 80
 
 
 class RowsInvalid(Invalid):
@@ -27,14 +29,27 @@ class RowsInvalid(Invalid):
 
 
 class BodyNotJson(UnsupportedFormat):
-    """The body's Content-Type is neither JSON nor an Arrow stream."""
+    """The body's Content-Type is none of those that predict takes."""
 
     slug = "body-not-json"
 
     def __init__(self) -> None:
         super().__init__(
-            "Send JSON, with the header Content-Type: application/json, or an Arrow "
-            "IPC stream as application/vnd.apache.arrow.stream."
+            "Send JSON, with the header Content-Type: application/json, an Arrow IPC "
+            "stream as application/vnd.apache.arrow.stream, or a .npy array as "
+            "application/x-npy."
+        )
+
+
+class OutputUnknown(Invalid):
+    """The version has no such output, or not as one array."""
+
+    slug = "output-unknown"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"Accept asks for the output {name[:_LONGEST]!r}; as one array this model "
+            f"gives {', '.join(known)}."
         )
 
 
@@ -114,6 +129,18 @@ class BatchColumnsMissing(Invalid):
     """The dataset lacks inputs of the model, or has them in another type."""
 
     slug = "batch-columns-missing"
+
+
+class BatchRemoved(Gone):
+    """The rows that a batch had made are not there any more."""
+
+    slug = "batch-removed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What this batch had made was removed, since it did not fit what its owner "
+            "may keep; start another one."
+        )
 
 
 class BatchRowInvalid(Invalid):

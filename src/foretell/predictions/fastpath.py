@@ -1,10 +1,12 @@
-"""Predict in front of FastAPI: one ASGI callable for two exact addresses.
+"""Predict and infer in front of FastAPI: one ASGI callable for four exact addresses.
 
 FastAPI's own share of a request costs several times what a small model does. This
 door does what the routes do and nothing more; the edge has given the request its id,
 its headers and its log line already. It steps aside for `Idempotency-Key` here, and
 for user middleware and dependency overrides in the edge.
 """
+
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
@@ -14,18 +16,42 @@ from foretell.core.principal import Scope as Permission
 from foretell.errors import ForetellError, Unauthenticated
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.http.routing import demand_scopes, limit_body
+from foretell.predictions.inference_protocol.messages import json_length_in
+from foretell.predictions.inference_protocol.service import InferenceProtocol
+from foretell.predictions.replies import Headers, Reply
 from foretell.predictions.requests import (
     MAX_BODY_BYTES,
-    is_arrow,
+    form_of,
     reference_in,
     routing_key_in,
 )
 from foretell.predictions.service import Predictions, Question
 
 ANY = "/api/predict"
-PREFIX, SUFFIX = "/api/models/", "/predict"
-ROUTE = "/api/models/{model}/predict"
-_JSON = (b"content-type", b"application/json")
+PREDICT, PREDICT_END = "/api/models/", "/predict"
+INFER, INFER_END = "/v2/models/", "/infer"
+_ROUTE = "/api/models/{model}/predict"
+_INFER_ROUTE = "/v2/models/{model}/infer"
+_VERSION_ROUTE = "/v2/models/{model}/versions/{version}/infer"
+
+
+class _Target(NamedTuple):
+    """What an address names.
+
+    Attributes:
+        route: The address as metrics and the log have it.
+        model: `None`: the body names it.
+        version: Where the address names one.
+        is_infer: It speaks the Open Inference Protocol.
+    """
+
+    route: str
+    model: str | None
+    version: str | None = None
+    is_infer: bool = False
+
+
+_ANY = _Target(ANY, None)
 
 
 class _Gone(Exception):
@@ -38,28 +64,20 @@ class PredictFastPath:
     def __init__(self, authenticator: Authenticator, predictions: Predictions) -> None:
         self._authenticator = authenticator
         self._predictions = predictions
+        self._protocol = InferenceProtocol(predictions)
 
     def claims(self, scope: Scope) -> bool:
-        if scope["method"] != "POST":
-            return False
-        path = _path(scope)
-        if path == ANY:
-            return True
-        if not path.startswith(PREFIX) or not path.endswith(SUFFIX):
-            return False
-        name = path[len(PREFIX) : -len(SUFFIX)]
-        return bool(name) and "/" not in name
+        return scope["method"] == "POST" and _target(_path(scope)) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if b"idempotency-key" in headers:
+        target = _target(_path(scope))
+        if target is None or b"idempotency-key" in headers:
             await scope["app"].handle(scope, receive, send)
             return
-        path = _path(scope)
-        model = None if path == ANY else path[len(PREFIX) : -len(SUFFIX)]
-        scope["fast_route"] = ANY if model is None else ROUTE
+        scope["fast_route"] = target.route
         try:
-            body = await self._answer(scope, headers, receive, model)
+            reply = await self._answer(scope, headers, receive, target)
         except _Gone:
             return
         except ForetellError as error:
@@ -70,23 +88,32 @@ class PredictFastPath:
             response = await on_unexpected(Request(scope), error)
             await response(scope, receive, send)
         else:
-            await send(_start(len(body)))
-            await send({"type": "http.response.body", "body": body})
+            await send(_start(reply.headers, len(reply.body)))
+            await send({"type": "http.response.body", "body": reply.body})
 
     async def _answer(
         self,
         scope: Scope,
         headers: dict[bytes, bytes],
         receive: Receive,
-        model: str | None,
-    ) -> bytes:
+        target: _Target,
+    ) -> Reply:
         principal = await self._admit(headers)
-        body, arrow = await _body(scope, headers, receive)
+        receive = _limited(scope, headers, receive)
+        routing_key = routing_key_in(headers)
+        model = target.model
+        if model is not None and target.is_infer:
+            return await self._protocol.infer(
+                principal,
+                model,
+                target.version,
+                await _body(receive),
+                json_length_in(headers),
+                routing_key,
+            )
+        form = form_of(headers, is_any=model is None)
         question = Question(
-            body,
-            reference_in(scope),
-            routing_key=routing_key_in(headers),
-            is_arrow=arrow,
+            await _body(receive), reference_in(scope), routing_key, form
         )
         if model is None:
             return await self._predictions.predict_any(principal, question)
@@ -105,29 +132,51 @@ class PredictFastPath:
         return principal
 
 
-async def _body(
-    scope: Scope, headers: dict[bytes, bytes], receive: Receive
-) -> tuple[bytes, bool]:
-    """The body, and whether it is an Arrow stream."""
+def _limited(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    """Refuse a body that announces to be too large, and one that becomes so."""
     announced = headers.get(b"content-length", b"")
-    is_small = announced.isdigit() and int(announced) <= MAX_BODY_BYTES
-    if not is_small:
-        # Counts what arrives, exactly as the routes do.
-        request = Request(scope, receive)
-        limit_body(request, MAX_BODY_BYTES)
-        receive = request.receive
-    arrow = is_arrow(headers.get(b"content-type"))
+    if announced.isdigit() and int(announced) <= MAX_BODY_BYTES:
+        return receive
+    # Counts what arrives, exactly as the routes do.
+    request = Request(scope, receive)
+    limit_body(request, MAX_BODY_BYTES)
+    return request.receive
+
+
+async def _body(receive: Receive) -> bytes:
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
-        return message.get("body", b""), arrow
+        return bytes(message.get("body", b""))
     pieces: list[bytes] = []
     while True:
         if message["type"] == "http.disconnect":
             raise _Gone
         pieces.append(message.get("body", b""))
         if not message.get("more_body"):
-            return b"".join(pieces), arrow
+            return b"".join(pieces)
         message = await receive()
+
+
+def _target(path: str) -> _Target | None:
+    if path.startswith(PREDICT) and path.endswith(PREDICT_END):
+        model = path[len(PREDICT) : -len(PREDICT_END)]
+        return _Target(_ROUTE, model) if model and "/" not in model else None
+    if path.startswith(INFER) and path.endswith(INFER_END):
+        return _infer_target(path[len(INFER) : -len(INFER_END)])
+    return _ANY if path == ANY else None
+
+
+def _infer_target(named: str) -> _Target | None:
+    model, _, rest = named.partition("/")
+    if not model:
+        return None
+    if not rest:
+        is_whole = model == named
+        return _Target(_INFER_ROUTE, model, None, True) if is_whole else None
+    noun, _, version = rest.partition("/")
+    if noun != "versions" or not version or "/" in version:
+        return None
+    return _Target(_VERSION_ROUTE, model, version, True)
 
 
 def _path(scope: Scope) -> str:
@@ -136,6 +185,6 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(root) else path
 
 
-def _start(size: int) -> Message:
-    headers = [_JSON, (b"content-length", str(size).encode())]
-    return {"type": "http.response.start", "status": 200, "headers": headers}
+def _start(headers: Headers, size: int) -> Message:
+    own = [*headers, (b"content-length", str(size).encode())]
+    return {"type": "http.response.start", "status": 200, "headers": own}

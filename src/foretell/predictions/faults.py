@@ -120,7 +120,7 @@ def _in_row(
         if field.name not in row:
             yield FieldError(at, "This feature is missing.", "missing")
         else:
-            yield from _in_cell(field, row[field.name], at)
+            yield from in_cell(field, row[field.name], at)
     for name in (name for name in row if name not in names):
         at = f"{pointer}/{escaped(name)}"
         yield FieldError(at, _unknown(name, signature.names), "extra_forbidden")
@@ -134,7 +134,7 @@ def _in_features(
         return
     yield from _in_length(len(signature.inputs), len(values), pointer)
     for place, (field, value) in enumerate(zip(signature.inputs, values, strict=False)):
-        for fault in _in_cell(field, value, f"{pointer}/{place}"):
+        for fault in in_cell(field, value, f"{pointer}/{place}"):
             message = f"{field.name}: {fault.message}"
             yield FieldError(fault.pointer, message, fault.code)
 
@@ -146,7 +146,7 @@ def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldEr
     if not isinstance(data, list):
         yield FieldError("/data", "Must be a list of lists.", "list_type")
         return
-    yield from _in_columns(signature.names, columns)
+    yield from in_columns(signature.names, columns)
     fields = {field.name: field for field in signature.inputs}
     for place, row in enumerate(data):
         pointer = f"/data/{place}"
@@ -156,10 +156,11 @@ def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldEr
         yield from _in_length(len(columns), len(row), pointer)
         for index, (name, value) in enumerate(zip(columns, row, strict=False)):
             if name in fields:
-                yield from _in_cell(fields[name], value, f"{pointer}/{index}")
+                yield from in_cell(fields[name], value, f"{pointer}/{index}")
 
 
-def _in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError]:
+def in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError]:
+    """The columns that are missing, unknown or repeated."""
     given = set(columns)
     for name in names:
         if name not in given:
@@ -183,7 +184,8 @@ def _in_length(expected: int, given: int, pointer: str) -> Iterator[FieldError]:
         yield FieldError(pointer, message, "length")
 
 
-def _in_cell(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
+def in_cell(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
+    """The fault of one cell, if it has one."""
     if value is None:
         if not field.nullable:
             message = "The model takes no missing value here."

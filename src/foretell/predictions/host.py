@@ -16,12 +16,14 @@ import msgspec
 from foretell.core.blobs import BlobStore
 from foretell.core.logs import get_logger
 from foretell.core.scratch import Scratch
+from foretell.features.definition import Functions
 from foretell.models.serving import ServedVersion
 from foretell.predictions.errors import (
     ModelHostEnded,
     ModelNotLoaded,
     PredictionTimedOut,
 )
+from foretell.predictions.forms import PLAIN, Form
 from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import (
     MAX_FRAME_BYTES,
@@ -36,7 +38,11 @@ from foretell.sandbox.server import SandboxedServer
 log = get_logger("foretell.predictions")
 
 SERVE = "foretell.predictions.hosting:serve"
-PRELOAD = ("foretell.predictions.hosting",)
+PRELOAD = (
+    "foretell.predictions.hosting",
+    "foretell.predictions.arrow_bodies",
+    "foretell.predictions.npy_bodies",
+)
 CALL_SECONDS = 60.0
 OPEN_SECONDS = 120.0
 # A version that dies at once must not be started again and again by every caller.
@@ -48,6 +54,7 @@ class ModelHosts:
 
     Args:
         allow: The setting `PICKLE_ALLOW`.
+        functions: Of extensions, for versions bound to feature sets.
         memory_bytes: Most memory of one process.
         limit: Processes at once; the one unused for longest makes room.
     """
@@ -60,6 +67,7 @@ class ModelHosts:
         *,
         memory_bytes: int,
         allow: list[str],
+        functions: Functions | None = None,
         limit: int = 8,
     ) -> None:
         self._sandbox = sandbox
@@ -67,6 +75,8 @@ class ModelHosts:
         self._scratch = scratch
         self._memory_bytes = memory_bytes
         self._allow = allow
+        known = {} if functions is None else functions
+        self._functions = {name: own.place for name, own in known.items()}
         self._limit = limit
         self._hosts: dict[str, ModelHost] = {}
 
@@ -74,10 +84,7 @@ class ModelHosts:
         self,
         version: ServedVersion,
         body: bytes,
-        *,
-        names_model: bool = False,
-        is_single: bool = False,
-        is_arrow: bool = False,
+        form: Form = PLAIN,
     ) -> tuple[bytes, int]:
         """The answer to a body, and how many rows it had.
 
@@ -86,8 +93,7 @@ class ModelHosts:
             ModelNotLoaded, ModelHostEnded, PredictionTimedOut: It cannot answer.
         """
         host = await self._get(version)
-        call = Call(0, body, names_model, is_single, is_arrow)
-        return await host.answer(call, CALL_SECONDS)
+        return await host.answer(Call(0, body, form), CALL_SECONDS)
 
     async def open(self, version: ServedVersion) -> None:
         """Start the process of a version if it is not there."""
@@ -120,6 +126,7 @@ class ModelHosts:
 
     async def _start(self, version: ServedVersion) -> "Connection":
         key, sha256 = version.file
+        features = None if version.features is None else dict(version.features)
         async with self._blobs.local(key) as path:
             folder = await asyncio.to_thread(self._scratch.make, "host")
             request = HostRequest(
@@ -134,6 +141,8 @@ class ModelHosts:
                 scratch=str(folder.path),
                 allow=self._allow,
                 trust=version.is_trusted,
+                features=features,
+                functions=self._functions,
             )
             try:
                 server = await self._sandbox.spawn(

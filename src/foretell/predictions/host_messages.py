@@ -3,10 +3,13 @@
 Apart from the host's own work, which loads data libraries.
 """
 
+from typing import Any
+
 import msgspec
 
 from foretell.models.ports import EngineSpec
 from foretell.models.signature import Signature
+from foretell.predictions.forms import PLAIN, Form
 from foretell.sandbox.messages import Refusal
 
 READY = 0
@@ -18,6 +21,9 @@ class HostRequest(msgspec.Struct, frozen=True):
     Attributes:
         path, sha256: The artifact, or the twin when `is_native` is false.
         allow, trust: On which terms a pickle may be loaded.
+        features: The feature set that the version is bound to; Arrow streams have raw
+            records then.
+        functions: Where those of extensions are, `module:name`, by name.
     """
 
     model: str
@@ -31,6 +37,8 @@ class HostRequest(msgspec.Struct, frozen=True):
     scratch: str
     allow: list[str] = []
     trust: bool = False
+    features: dict[str, Any] | None = None
+    functions: dict[str, str] = {}
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -38,9 +46,7 @@ class Call(msgspec.Struct, frozen=True):
 
     id: int
     body: bytes
-    names_model: bool = False
-    is_single: bool = False
-    is_arrow: bool = False
+    form: Form = PLAIN
 
 
 class Reply(msgspec.Struct, frozen=True):

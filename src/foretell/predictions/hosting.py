@@ -17,8 +17,8 @@ from foretell.errors import ForetellError
 from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Predictor, Terms
 from foretell.predictions.answering import Answerer
-from foretell.predictions.arrow_bodies import read_arrow
 from foretell.predictions.errors import AnswerTooLarge, ModelNotLoaded
+from foretell.predictions.feature_frames import RecordFeatures
 from foretell.predictions.host_messages import READY, Call, HostRequest, Reply
 from foretell.sandbox.frames import MAX_FRAME_BYTES, receive_frame, send_frame
 from foretell.sandbox.refusals import refusal
@@ -72,19 +72,23 @@ def _reply(answerer: Answerer, call: Call) -> Reply:
 
 
 def _answer(answerer: Answerer, call: Call) -> tuple[bytes, int]:
-    if call.is_arrow:
-        batch, count = read_arrow(answerer.signature, call.body)
-        return answerer.answer_batch(batch, count, is_single=call.is_single), count
-    rows = answerer.decode(call.body, names_model=call.names_model)
-    return answerer.answer(rows, is_single=call.is_single), len(rows)
+    rows = answerer.read(call.body, call.form)
+    return answerer.answer(rows, call.form), len(rows)
 
 
 def _open(request: HostRequest) -> Answerer:
     data = Path(request.path).read_bytes()
     if hashlib.sha256(data).hexdigest() != request.sha256:
         raise ModelNotLoaded("The stored file is not the one that was inspected.")
+    records = None
+    if request.features is not None:
+        records = RecordFeatures(request.features, request.functions)
     return Answerer(
-        request.model, request.version, request.signature, _predictor(request, data)
+        request.model,
+        request.version,
+        request.signature,
+        _predictor(request, data),
+        records,
     )
 
 

@@ -16,6 +16,7 @@ from foretell.errors import FieldError
 from foretell.features.definition import Definition, Functions
 from foretell.features.records import Features, public
 from foretell.models.signature import InputField, Signature
+from foretell.predictions.answering import read_records
 from foretell.predictions.errors import RowsInvalid
 
 _FORMS = frozenset({"rows", "columns", "data", "features"})
@@ -45,13 +46,24 @@ class RawRecords:
             RowsInvalid: The body holds no records.
         """
         document = _document(body)
-        found = self._features.compute(self._records(document))
         rest = {name: v for name, v in document.items() if name not in _FORMS}
-        rows = [
-            {field.name: _cell(field, row[field.name]) for field in self._inputs}
-            for row in found
-        ]
+        rows = self._rows(self._records(document))
         return orjson.dumps({**rest, "rows": rows})
+
+    def of_array(self, body: bytes) -> bytes:
+        """The body with features of a `.npy` array of raw records.
+
+        Raises:
+            RecordsInvalid, RowsInvalid: As `translated` does.
+        """
+        records = read_records(self._positional, body)
+        return orjson.dumps({"rows": self._rows(records)})
+
+    def _rows(self, records: list[Any]) -> list[dict[str, Any]]:
+        return [
+            {field.name: _cell(field, row[field.name]) for field in self._inputs}
+            for row in self._features.compute(records)
+        ]
 
     def _records(self, document: Mapping[str, Any]) -> list[Any]:
         given = document.keys() & _FORMS
@@ -73,12 +85,6 @@ class RawRecords:
             message = "Must be a list with a value for each member of the record."
             raise RowsInvalid([FieldError(pointer, message, "list_type")])
         return dict(zip(map(str, names), values, strict=True))
-
-
-def refuse_arrow() -> RowsInvalid:
-    """The refusal of a stream: it is opened in the host, which knows features only."""
-    message = "A model that is bound to a feature set takes JSON records."
-    return RowsInvalid([FieldError("", message, "arrow_unsupported")])
 
 
 def _document(body: bytes) -> dict[str, Any]:

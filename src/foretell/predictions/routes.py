@@ -12,10 +12,11 @@ from foretell.jobs.dependencies import Jobs
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
 from foretell.predictions.batching import BATCH_TASK
+from foretell.predictions.forms import ARROW, NPY
+from foretell.predictions.replies import Reply
 from foretell.predictions.requests import (
-    ARROW,
     MAX_BODY_BYTES,
-    is_arrow,
+    form_of,
     reference_in,
     routing_key_in,
 )
@@ -31,10 +32,14 @@ from foretell.predictions.service import Predictions, Question
 routes = router("/api", tags=["predictions"])
 
 
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
 def _body_of(schema: dict[str, Any]) -> dict[str, Any]:
     content = {
         "application/json": {"schema": schema},
-        ARROW.decode(): {"schema": {"type": "string", "format": "binary"}},
+        ARROW.decode(): _BINARY,
+        NPY.decode(): _BINARY,
     }
     return {"requestBody": {"required": True, "content": content}}
 
@@ -60,7 +65,7 @@ RoutingKey = Annotated[
 @routes.post(
     "/models/{model}/predict",
     response_class=Response,
-    responses={200: {"model": PredictionsRead}},
+    responses={200: {"model": PredictionsRead, "content": {NPY.decode(): _BINARY}}},
     openapi_extra=_body_of(PredictBody.model_json_schema()),
     dependencies=[requires(Scope.MODELS_PREDICT), body_limit(MAX_BODY_BYTES)],
 )
@@ -73,13 +78,14 @@ async def predict(
     routing_key: RoutingKey = None,
 ) -> Response:
     """Predict rows with a model; by default its champion, else its latest version."""
-    return _answer(await predictions.predict(user, model, await _question(request)))
+    question = await _question(request)
+    return answer_of(await predictions.predict(user, model, question))
 
 
 @routes.post(
     "/predict",
     response_class=Response,
-    responses={200: {"model": AnyPredictionRead}},
+    responses={200: {"model": AnyPredictionRead, "content": {NPY.decode(): _BINARY}}},
     openapi_extra=_body_of(AnyPredictBody.model_json_schema()),
     dependencies=[requires(Scope.MODELS_PREDICT), body_limit(MAX_BODY_BYTES)],
 )
@@ -91,7 +97,8 @@ async def predict_any(
     routing_key: RoutingKey = None,
 ) -> Response:
     """Predict with the model that the body names, or the default model."""
-    return _answer(await predictions.predict_any(user, await _question(request)))
+    question = await _question(request, is_any=True)
+    return answer_of(await predictions.predict_any(user, question))
 
 
 @routes.post(
@@ -117,16 +124,18 @@ async def start_batch(
     return job
 
 
-async def _question(request: Request) -> Question:
+async def _question(request: Request, *, is_any: bool = False) -> Question:
     headers = dict(request.scope["headers"])
-    arrow = is_arrow(headers.get(b"content-type"))
+    form = form_of(headers, is_any=is_any)
     return Question(
         await request.body(),
         reference_in(request.scope),
         routing_key=routing_key_in(headers),
-        is_arrow=arrow,
+        form=form,
     )
 
 
-def _answer(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
+def answer_of(reply: Reply) -> Response:
+    """The response that the fast path sends too."""
+    headers = {name.decode(): value.decode() for name, value in reply.headers}
+    return Response(reply.body, headers=headers)

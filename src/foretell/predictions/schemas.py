@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from foretell.http.schemas import Body, Name, Reading, VersionNumber
+from foretell.predictions.batch_messages import MAX_SHARD_ROWS
 
 
 class AnswerRead(Reading):
@@ -68,4 +69,11 @@ class BatchCreate(Body):
         False,
         strict=True,
         description="Keep the columns of the dataset beside the predictions.",
+    )
+    shard_rows: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SHARD_ROWS,
+        description="Rows of a shard, rounded to multiples of 32,768; by default some "
+        "seconds of work. A dataset of several is predicted by a job for each.",
     )

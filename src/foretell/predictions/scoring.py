@@ -1,7 +1,9 @@
 """Predicts a dataset version in a sandboxed child: Parquet parts in, parts out.
 
 Rows go through in groups, so memory is bounded whatever the size. The predictor is
-the one that answers online, on the same values, so that batch and online agree.
+the one that answers online, on the same values, so that batch and online agree. Where
+groups begin depends on the files alone: a shard takes those that begin in its range,
+so each model call is the same however a version is cut into shards.
 """
 
 import hashlib
@@ -18,6 +20,7 @@ from foretell.models.loading import open_native, open_predictor
 from foretell.models.ports import Outputs, Predictor, Terms
 from foretell.models.signature import InputField, Signature
 from foretell.predictions.batch_messages import (
+    GROUP_ROWS,
     OutputColumn,
     ScoreProgress,
     ScoreRequest,
@@ -25,10 +28,10 @@ from foretell.predictions.batch_messages import (
 )
 from foretell.predictions.errors import BatchRowInvalid, ModelFailed, ModelNotLoaded
 from foretell.predictions.feature_frames import TableFeatures
+from foretell.predictions.forms import array_outputs
 from foretell.sandbox.child import Report
 from foretell.tabular.parts import PartWriter
 
-GROUP_ROWS = 32_768
 _COLUMN_TYPES = {
     "boolean": ColumnType.BOOLEAN,
     "integer": ColumnType.INTEGER,
@@ -50,23 +53,28 @@ def score(request: ScoreRequest, report: Report) -> ScoreResult:
     done = 0
     empty: Any = None
     features = TableFeatures(request.features) if request.features else None
-    for frame in _groups(request, features):
+    for first_row, frame in _groups(request, features):
         inputs = frame if features is None else features.of(frame)
-        outputs = _predict(predictor, request.signature, inputs, done)
+        outputs = _predict(predictor, request.signature, inputs, first_row)
         new = _frame(names, outputs, request.signature)
         made = pl.concat([frame.select(request.keep), new], how="horizontal")
         writer.add(made)
         empty = made.clear()
         done += frame.height
         report(ScoreProgress(done))
-    return ScoreResult(done, writer.finish(empty), _columns(names, request.signature))
+    if empty is None and request.start == 0:
+        empty = _without_rows(request, names)
+    if empty is None:
+        writer.discard()
+    parts = [] if empty is None else writer.finish(empty)
+    return ScoreResult(done, parts, _columns(names, request.signature))
 
 
 def output_names(signature: Signature, taken: Sequence[str]) -> dict[str, str]:
     """Names of the new columns by what they hold; a name that is taken gets `_2`."""
     wanted = ["prediction"]
     for field in signature.outputs:
-        if field.name == "prediction":
+        if field.name == "prediction" or field.name not in array_outputs(signature):
             continue
         stem = "probability" if field.name == "probabilities" else field.name
         classes = field.values or []
@@ -106,15 +114,49 @@ def _open(request: ScoreRequest) -> Predictor:
     )
 
 
-def _groups(request: ScoreRequest, features: TableFeatures | None) -> Iterator[Any]:
+def _groups(
+    request: ScoreRequest, features: TableFeatures | None
+) -> Iterator[tuple[int, Any]]:
+    """The groups of the shard, each with the number of its first row from 0."""
     used = request.signature.names if features is None else features.columns
     wanted = list(dict.fromkeys([*request.keep, *used]))
+    before = request.before
     for part in request.parts:
         with pq.ParquetFile(part) as file:
-            if not file.metadata.num_rows:
-                yield pl.DataFrame(file.schema_arrow.empty_table()).select(wanted)
-            for batch in file.iter_batches(GROUP_ROWS, columns=wanted):
-                yield pl.DataFrame(batch).select(wanted)
+            for place, row_groups in _folded(file.metadata):
+                row = before + place
+                if not request.start <= row < request.stop:
+                    continue
+                for batch in file.iter_batches(
+                    GROUP_ROWS, row_groups=row_groups, columns=wanted
+                ):
+                    yield row, pl.DataFrame(batch).select(wanted)
+                    row += batch.num_rows
+            before += file.metadata.num_rows
+
+
+def _without_rows(request: ScoreRequest, names: Mapping[str, str]) -> Any:
+    """The columns of the output; models need not take no rows."""
+    with pq.ParquetFile(request.parts[0]) as file:
+        kept = pl.DataFrame(file.schema_arrow.empty_table()).select(request.keep)
+    nothing = Outputs(np.empty(0), np.empty((0, len(names))))
+    new = _frame(names, nothing, request.signature)
+    return pl.concat([kept, new], how="horizontal")
+
+
+def _folded(metadata: Any) -> Iterator[tuple[int, list[int]]]:
+    """Row groups of a file that go through together, with their first row."""
+    first, rows = 0, 0
+    together: list[int] = []
+    for number in range(metadata.num_row_groups):
+        own = metadata.row_group(number).num_rows
+        if together and rows + own > GROUP_ROWS:
+            yield first, together
+            first, rows, together = first + rows, 0, []
+        together.append(number)
+        rows += own
+    if together:
+        yield first, together
 
 
 def _predict(
@@ -176,7 +218,10 @@ def _frame(names: Mapping[str, str], outputs: Outputs, signature: Signature) -> 
     if prediction is not None and prediction.size is not None:
         kind = pl.List(kind)
     first, *others = names.values()
-    columns = [pl.Series(first, outputs.predictions.tolist(), dtype=kind)]
+    found: Any = outputs.predictions
+    if found.dtype.kind not in "biuf" or found.ndim > 1:
+        found = found.tolist()
+    columns = [pl.Series(first, found, dtype=kind)]
     if others and isinstance(outputs.scores, np.ndarray):
         columns += [
             pl.Series(name, outputs.scores[:, place], dtype=pl.Float64)

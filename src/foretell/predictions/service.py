@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from foretell.core.principal import Principal, Scope
 from foretell.models.errors import ModelNotFound, ModelScopeMissing
+from foretell.models.signature import Signature
 from foretell.predictions.decoding import model_named_in
-from foretell.predictions.errors import ModelNotNamed, NoModel
+from foretell.predictions.errors import ModelNotNamed, NoModel, OutputUnknown
+from foretell.predictions.forms import NPY, PLAIN, Form, array_outputs
+from foretell.predictions.replies import Reply
 from foretell.predictions.shadows import Shadows
 from foretell.predictions.snapshot import Serving, Snapshot
 from foretell.predictions.versions import LoadedVersion
@@ -25,13 +28,13 @@ class Question:
         reference: A number, an alias or `latest`; `None`: the split of the model
             chooses, else the default version answers.
         routing_key: Calls with the same one get the same version of a split.
-        is_arrow: The body is an Arrow IPC stream, not JSON.
+        form: How the body is written and the answer is to be.
     """
 
     body: bytes
     reference: str | None = None
     routing_key: str | None = None
-    is_arrow: bool = False
+    form: Form = PLAIN
 
 
 class Predictions:
@@ -53,19 +56,20 @@ class Predictions:
         principal: Principal,
         model: str,
         question: Question,
-    ) -> bytes:
+    ) -> Reply:
         """Answer the rows of a body with a version of `model`.
 
         Raises:
             ModelNotFound, ModelVersionNotFound: Not there for this caller; comes
                 before any fault of the body.
+            OutputUnknown: The version does not give what the answer is to hold.
             RowsInvalid: The rows do not fit the signature.
             Unavailable: The version cannot answer now.
         """
         snapshot, version = await self.find(
             principal, model, question.reference, question.routing_key
         )
-        return await self.answer(snapshot, version, question)
+        return _reply(version, question, await self.answer(snapshot, version, question))
 
     async def find(
         self,
@@ -83,14 +87,15 @@ class Predictions:
         snapshot = await self._admitted(principal, model)
         return snapshot, await self._version(snapshot, reference, routing_key)
 
-    async def predict_any(self, principal: Principal, question: Question) -> bytes:
+    async def predict_any(self, principal: Principal, question: Question) -> Reply:
         """Answer with the model that the body names, or the default model.
 
         Raises:
             ModelNotNamed: It names none, and there are several.
             NoModel: There is none that the caller may ask.
         """
-        named = None if question.is_arrow else model_named_in(question.body)
+        is_json = question.form.kind == "json"
+        named = model_named_in(question.body) if is_json else None
         named = named or self._default_model
         if named is not None:
             snapshot = await self._admitted(principal, named)
@@ -99,30 +104,20 @@ class Predictions:
         version = await self._version(
             snapshot, question.reference, question.routing_key
         )
-        return await self.answer(snapshot, version, question, is_any=True)
+        return _reply(version, question, await self.answer(snapshot, version, question))
 
     async def answer(
-        self,
-        snapshot: Snapshot,
-        version: LoadedVersion,
-        question: Question,
-        *,
-        is_any: bool = False,
+        self, snapshot: Snapshot, version: LoadedVersion, question: Question
     ) -> bytes:
-        """The answer of a version that was found; shadows follow it.
-
-        Args:
-            is_any: The body may name the model, and one row is answered at the top
-                level too.
-        """
-        body, is_arrow = question.body, question.is_arrow
-        answer = await version.answer(body, is_any=is_any, is_arrow=is_arrow)
+        """The answer of a version that was found; shadows follow it."""
+        body, form = question.body, question.form
+        if form.output is not None:
+            _demand_output(version.facts.signature, form.output)
+        answer = await version.answer(body, form)
         traffic = snapshot.model.traffic
         if traffic is not None and traffic.shadows and question.reference is None:
             number = version.facts.number
-            self.shadows.follow(
-                snapshot, number, answer, body, is_any=is_any, is_arrow=is_arrow
-            )
+            self.shadows.follow(snapshot, number, answer, body, form)
         return answer
 
     async def close(self) -> None:
@@ -164,3 +159,22 @@ class Predictions:
             snapshot, number = await self.serving.newest(snapshot, reference)
         version = snapshot.loaded.get(number)
         return version or await self.serving.version(snapshot, number)
+
+
+def _reply(version: LoadedVersion, question: Question, answer: bytes) -> Reply:
+    if question.form.output is None:
+        return Reply(answer)
+    # An array has no place for what JSON answers say of the version.
+    model, number = version.facts.model, version.facts.number
+    headers = (
+        (b"content-type", NPY),
+        (b"x-model", model.encode()),
+        (b"x-model-version", str(number).encode()),
+    )
+    return Reply(answer, headers)
+
+
+def _demand_output(signature: Signature, name: str) -> None:
+    known = array_outputs(signature)
+    if name not in known:
+        raise OutputUnknown(name, known)

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from foretell.errors import ForetellError
+from foretell.predictions.answering import count_differences
+from foretell.predictions.forms import Form
 from foretell.predictions.metrics import PredictionMetrics
 from foretell.predictions.snapshot import Serving, Snapshot
 from foretell.predictions.versions import INLINE_BYTES
@@ -34,9 +36,7 @@ class Shadows:
         answered_by: int,
         answer: bytes,
         body: bytes,
-        *,
-        is_any: bool,
-        is_arrow: bool,
+        form: Form,
     ) -> None:
         """Let the shadows of a model score a call that another version answered."""
         traffic = snapshot.model.traffic
@@ -50,9 +50,7 @@ class Shadows:
                 continue
             self._held_bytes += size
             task = asyncio.create_task(
-                self._score(
-                    snapshot, number, answer, body, is_any=is_any, is_arrow=is_arrow
-                )
+                self._score(snapshot, number, answer, body, form)
             )
             self._scoring.add(task)
             task.add_done_callback(lambda done: self._let_go(done, size))
@@ -79,24 +77,26 @@ class Shadows:
         number: int,
         answer: bytes,
         body: bytes,
-        **how: Any,
+        form: Form,
     ) -> None:
         model = snapshot.model.name
         try:
             version = await self._serving.version(snapshot, number)
-            found, rows = await version.score(body, **how)
+            found, rows = await version.score(body, form)
         except ForetellError as error:
             self._metrics.missed(model, number, error.slug)
             return
         if len(answer) + len(found) > INLINE_BYTES:
-            differences = await asyncio.to_thread(_differences, answer, found)
+            differences = await asyncio.to_thread(_differences, answer, found, form)
         else:
-            differences = _differences(answer, found)
+            differences = _differences(answer, found, form)
         self._metrics.compared(model, number, rows, differences)
 
 
-def _differences(answer: bytes, found: bytes) -> int:
+def _differences(answer: bytes, found: bytes, form: Form) -> int:
     """Rows with another prediction."""
+    if form.output is not None:
+        return count_differences(answer, found, form.output)
     pairs = zip(_predictions(answer), _predictions(found), strict=True)
     return sum(one["prediction"] != other["prediction"] for one, other in pairs)
 

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from foretell.core.blobs import BlobStore
 from foretell.errors import ForetellError
 from foretell.features.definition import Functions
@@ -25,10 +27,11 @@ from foretell.models.serving import ServedVersion
 from foretell.models.signature import InputField
 from foretell.predictions.answering import Answerer
 from foretell.predictions.errors import ModelNotLoaded, PredictionTimedOut
+from foretell.predictions.forms import PLAIN, Form
 from foretell.predictions.host import CALL_SECONDS, ModelHosts
 from foretell.predictions.metrics import PredictionMetrics, VersionMetrics
 from foretell.predictions.monitoring.recording import PredictionLog, Recorder
-from foretell.predictions.raw_records import RawRecords, refuse_arrow
+from foretell.predictions.raw_records import RawRecords
 
 INLINE_MICROSECONDS = 1_000.0
 INLINE_ROWS = 256
@@ -86,14 +89,8 @@ class LoadedVersion:
         self._hosts = hosts
         self._pool = pool
 
-    async def answer(
-        self, body: bytes, *, is_any: bool = False, is_arrow: bool = False
-    ) -> bytes:
+    async def answer(self, body: bytes, form: Form = PLAIN) -> bytes:
         """The answer to a body; its size and kind decide where it is made.
-
-        Args:
-            is_any: The body may name the model, and one row is answered at the top
-                level too.
 
         Raises:
             RowsInvalid: The rows do not fit the signature.
@@ -102,7 +99,7 @@ class LoadedVersion:
         """
         started = time.perf_counter()
         try:
-            answer, rows = await self.score(body, is_any=is_any, is_arrow=is_arrow)
+            answer, rows = await self.score(body, form)
         except ForetellError as error:
             self.recorder.refused(error.slug)
             raise
@@ -111,48 +108,50 @@ class LoadedVersion:
         metrics.calls.inc()
         metrics.rows.inc(rows)
         metrics.seconds.observe(seconds)
-        self.recorder.answered(b"" if is_arrow else body, answer, rows, seconds)
+        self.recorder.answered(
+            body if form.kind == "json" else b"",
+            answer if form.output is None else b"",
+            rows,
+            seconds,
+        )
         return answer
 
-    async def score(self, body: bytes, *, is_any: bool, is_arrow: bool) -> Answered:
+    async def score(self, body: bytes, form: Form) -> Answered:
         """The answer to a body and its number of rows, not counted as a call."""
         self.is_used = True
         if self.raw is not None:
-            body = await self._with_features(self.raw, body, is_arrow)
-        if self.answerer is None or is_arrow or len(body) > HOSTED_BYTES:
-            return await self._hosts.answer(
-                self.facts,
-                body,
-                names_model=is_any,
-                is_single=is_any,
-                is_arrow=is_arrow,
-            )
-        return await self._answer_here(self.answerer, body, is_any)
+            body, form = await self._with_features(self.raw, body, form)
+        answerer = self.answerer
+        if answerer is None or form.kind == "arrow" or len(body) > HOSTED_BYTES:
+            return await self._hosts.answer(self.facts, body, form)
+        return await self._answer_here(answerer, body, form)
 
     async def _with_features(
-        self, raw: RawRecords, body: bytes, is_arrow: bool
-    ) -> bytes:
-        if is_arrow:
-            raise refuse_arrow()
+        self, raw: RawRecords, body: bytes, form: Form
+    ) -> tuple[bytes, Form]:
+        """The body with features in the place of raw records."""
+        if form.kind == "arrow":
+            return body, form  # opened in the host alone, which knows the features
+        if form.kind == "npy":
+            found = await asyncio.to_thread(raw.of_array, body)
+            return found, msgspec.structs.replace(form, kind="json")
         if len(body) > INLINE_BYTES:
-            return await asyncio.to_thread(raw.translated, body)
-        return raw.translated(body)
+            return await asyncio.to_thread(raw.translated, body), form
+        return raw.translated(body), form
 
     async def _answer_here(
-        self, answerer: Answerer, body: bytes, is_any: bool
+        self, answerer: Answerer, body: bytes, form: Form
     ) -> Answered:
         def from_body() -> Answered:
-            rows = answerer.decode(body, names_model=is_any)
-            return answerer.answer(rows, is_single=is_any), len(rows)
+            rows = answerer.read(body, form)
+            return answerer.answer(rows, form), len(rows)
 
         if len(body) > INLINE_BYTES:
             return await self._threaded(from_body)
-        rows = answerer.decode(body, names_model=is_any)
+        rows = answerer.read(body, form)
         if len(rows) <= self.inline_rows:
-            return answerer.answer(rows, is_single=is_any), len(rows)
-        return await self._threaded(
-            lambda: (answerer.answer(rows, is_single=is_any), len(rows))
-        )
+            return answerer.answer(rows, form), len(rows)
+        return await self._threaded(lambda: (answerer.answer(rows, form), len(rows)))
 
     async def _threaded(self, work: Callable[[], Answered]) -> Answered:
         loop = asyncio.get_running_loop()

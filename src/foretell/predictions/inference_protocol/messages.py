@@ -12,12 +12,14 @@ from msgspec import UNSET, UnsetType
 from foretell.predictions.inference_protocol import datatypes
 from foretell.predictions.inference_protocol.datatypes import Values
 from foretell.predictions.inference_protocol.errors import TensorsInvalid
+from foretell.predictions.replies import Reply
 
 MAX_RANK = 2
 MAX_VALUES = 4 * 1024**2
 """Most values of one request: each takes some 40 bytes while it is read, whatever its
 datatype takes on the way."""
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_HEADER_LENGTH = HEADER_LENGTH.lower().encode()
 JSON, BYTES = "application/json", "application/octet-stream"
 
 
@@ -65,6 +67,12 @@ class Wanted:
 
 
 _decode = msgspec.json.Decoder(_Request).decode
+
+
+def json_length_in(headers: Mapping[bytes, bytes]) -> str | None:
+    """How much of the body is JSON, as the header says."""
+    length = headers.get(_HEADER_LENGTH)
+    return None if length is None else length.decode("latin-1")
 
 
 def read(body: bytes, json_length: str | None) -> tuple[list[Tensor], Wanted]:
@@ -151,20 +159,13 @@ def _wanted(request: _Request) -> Wanted:
     return Wanted(None if request.id is UNSET else str(request.id), outputs, is_binary)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An answer, ready to be sent; with the length of its JSON if bytes follow it."""
-
-    body: bytes
-    json_length: int | None
-
-
 def write(
     head: Mapping[str, Any],
     outputs: Sequence[tuple[str, list[int], Values]],
     wanted: Wanted,
-) -> Written:
-    """The answer with those of `outputs` that are wanted."""
+) -> Reply:
+    """The answer with those of `outputs` that are wanted; if bytes follow its JSON, a
+    header tells the length of that."""
     documents: list[dict[str, Any]] = []
     pieces: list[bytes] = []
     for name, shape, values in outputs:
@@ -183,5 +184,7 @@ def write(
     own = {} if wanted.id is None else {"id": wanted.id}
     text = orjson.dumps({**head, **own, "outputs": documents})
     if not pieces:
-        return Written(text, None)
-    return Written(b"".join([text, *pieces]), len(text))
+        return Reply(text)
+    length = (_HEADER_LENGTH, str(len(text)).encode())
+    headers = ((b"content-type", BYTES.encode()), length)
+    return Reply(b"".join([text, *pieces]), headers)

@@ -1,10 +1,11 @@
-"""HTTP routes of the Open Inference Protocol V2."""
+"""HTTP routes of the Open Inference Protocol V2. The last two answer what the fast path
+answers; they carry the documents, and serve when it steps aside."""
 
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 
-from foretell.core.principal import Scope
+from foretell.core.principal import Principal, Scope
 from foretell.http.dependencies import CurrentUser, State
 from foretell.http.health import VERSION, readyz
 from foretell.http.routing import body_limit, public, requires, router
@@ -21,8 +22,8 @@ from foretell.predictions.inference_protocol.schemas import (
     ServerReadyRead,
 )
 from foretell.predictions.inference_protocol.service import InferenceProtocol
-from foretell.predictions.requests import MAX_BODY_BYTES
-from foretell.predictions.routes import RoutingKey
+from foretell.predictions.requests import MAX_BODY_BYTES, routing_key_in
+from foretell.predictions.routes import RoutingKey, answer_of
 from foretell.predictions.service import Predictions
 
 routes = router("/v2", tags=["inference protocol"])
@@ -172,10 +173,7 @@ async def infer(
     routing_key: RoutingKey = None,
 ) -> Response:
     """Predict with a model: the split chooses, else its champion or latest version."""
-    body = await request.body()
-    return _answer(
-        await protocol.infer(user, model, None, body, json_length, routing_key)
-    )
+    return await _inferred(request, model, None, user, protocol)
 
 
 @routes.post(
@@ -194,12 +192,23 @@ async def infer_with_version(
     json_length: _JSON_LENGTH = None,
 ) -> Response:
     """Predict with one version of a model."""
-    body = await request.body()
-    return _answer(await protocol.infer(user, model, version, body, json_length))
+    return await _inferred(request, model, version, user, protocol)
 
 
-def _answer(written: messages.Written) -> Response:
-    if written.json_length is None:
-        return Response(written.body, media_type=messages.JSON)
-    headers = {messages.HEADER_LENGTH: str(written.json_length)}
-    return Response(written.body, headers=headers, media_type=messages.BYTES)
+async def _inferred(
+    request: Request,
+    model: str,
+    version: str | None,
+    user: Principal,
+    protocol: InferenceProtocol,
+) -> Response:
+    headers = dict(request.scope["headers"])
+    reply = await protocol.infer(
+        user,
+        model,
+        version,
+        await request.body(),
+        messages.json_length_in(headers),
+        routing_key_in(headers),
+    )
+    return answer_of(reply)

@@ -18,7 +18,8 @@ from foretell.predictions.inference_protocol.layout import (
     inputs_of,
     outputs_of,
 )
-from foretell.predictions.inference_protocol.messages import Tensor, Wanted, Written
+from foretell.predictions.inference_protocol.messages import Tensor, Wanted
+from foretell.predictions.replies import Reply
 from foretell.predictions.service import Predictions, Question
 from foretell.predictions.versions import INLINE_BYTES
 
@@ -76,7 +77,7 @@ class InferenceProtocol:
         body: bytes,
         json_length: str | None,
         routing_key: str | None = None,
-    ) -> Written:
+    ) -> Reply:
         """The outputs for the tensors of a request.
 
         Raises:
@@ -113,7 +114,7 @@ class InferenceProtocol:
         facts = version.facts
         head = {"model_name": facts.model, "model_version": str(facts.number)}
 
-        def written() -> Written:
+        def written() -> Reply:
             found = orjson.loads(answer)["predictions"]
             return messages.write(head, _outputs(signature, found, wanted), wanted)
 
