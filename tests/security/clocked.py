@@ -62,7 +62,8 @@ class Clocked:
 
     @property
     def identity(self) -> Identity:
-        return self.app.state.foretell.port(Identity)
+        found: Identity = self.app.state.foretell.port(Identity)
+        return found
 
     @property
     def data_dir(self) -> Path:
@@ -98,11 +99,13 @@ class Clocked:
 
     def browser(self, email: str, password: str = PASSWORD) -> Client:
         """A client with a session cookie, that sends its CSRF token."""
-        client = self.client()
         body = {"email": email, "password": password}
-        opened = client.post("/api/session", json=body)
+        with self.client() as signing_in:
+            opened = signing_in.post("/api/session", json=body)
         assert opened.status_code == 201, opened.text
-        client.headers["X-CSRF-Token"] = opened.json()["csrf_token"]
+        client = self.client(**{"X-CSRF-Token": opened.json()["csrf_token"]})
+        for cookie in signing_in.cookies.jar:
+            client.cookies.jar.set_cookie(cookie)
         return client
 
     def mails(self, to: str) -> list[Mail]:

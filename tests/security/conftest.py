@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.conftest import first_admin
 from tests.security.clocked import Client, Clocked, clocked
+from tests.served import Server
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +16,20 @@ def clocked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocked
         data_dir, signup="open", cors_origins="https://app.example.org"
     ) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`foretell serve` as people start it: it believes no proxy and no test."""
+    server = Server(tmp_path_factory.mktemp("alone") / "data").start("--no-worker")
+    with server.running():
+        yield server
+
+
+@pytest.fixture(scope="session")
+def alone_key(alone: Server) -> str:
+    """A key of its admin, `admin@example.org`."""
+    return first_admin(alone)
 
 
 @pytest.fixture

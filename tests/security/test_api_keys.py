@@ -116,7 +116,8 @@ def test_f06_a_malformed_key_does_not_reach_the_database(
     statements: list[str] = []
 
     def note(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
-        statements.append(text)
+        if "api_keys" in text or "auth_epoch" in text or "users" in text:
+            statements.append(text)
 
     engine = server.app.state.foretell.database.reading_engine.sync_engine
     assert status(server, key) == 200

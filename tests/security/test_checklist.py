@@ -28,7 +28,7 @@ def told() -> dict[str, str]:
     return dict(re.findall(r"^\| ([A-J]\d\d) \| (.+?) \|$", read(PAGE), re.MULTILINE))
 
 
-def tested() -> set[str]:
+def ids_in_tests() -> set[str]:
     """Ids in the names of tests that go over HTTP."""
     found: set[str] = set()
     for place in FOLDERS:
@@ -49,4 +49,4 @@ def test_a_line_has_a_test_of_its_name(line: str) -> None:
     if line in WAITING:
         assert told()[line].startswith("Not built yet")
         return
-    assert line in tested(), f"no test_{line.lower()}_… in tests/security"
+    assert line in ids_in_tests(), f"no test_{line.lower()}_… in tests/security"

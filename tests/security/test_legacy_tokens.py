@@ -10,7 +10,7 @@ import pytest
 from tests.auth.test_tokens import encoded
 from tests.security import jose
 from tests.security.clocked import Answer, Clocked, Person, by_password, clocked
-from tests.served import PASSWORD, Server
+from tests.served import PASSWORD, Server, unique
 
 SECRET = "an older backend has signed with this for years"
 OTHER = "another backend has signed with this for years"
@@ -68,17 +68,18 @@ def test_a_token_of_python_jose_counts_under_the_secret_alone(
     assert status(server, known) == 401
 
 
-def test_python_jose_reads_our_tokens_by_the_published_keys(tmp_path: Any) -> None:
+def test_python_jose_reads_our_tokens_by_the_published_keys(
+    alone: Server, alone_key: str
+) -> None:
     # On a server with the machine's clock, which is the one that python-jose asks.
-    with Server(tmp_path / "data").start("--no-worker").running() as real:
-        real.make_admin("admin@example.org")
-        with real.client() as visitor:
-            answer = by_password(visitor, "admin@example.org", PASSWORD)
-            keys = visitor.get("/.well-known/jwks.json").json()
-        token = answer.json()["access_token"]
-        found = jose.decode(token, keys, "foretell")
-        with real.client(token) as client:
-            assert client.get("/api/me").json()["id"] == found["sub"]
+    body = {"email": f"{unique('p')}@example.org", "password": PASSWORD, "name": "A"}
+    with alone.client(alone_key) as admin:
+        made = admin.post("/api/users", json=body).json()
+    with alone.client() as visitor:
+        answer = by_password(visitor, made["email"], PASSWORD)
+        keys = visitor.get("/.well-known/jwks.json").json()
+    token = answer.json()["access_token"]
+    assert jose.decode(token, keys, "foretell")["sub"] == made["id"]
 
 
 def test_a_subject_may_be_an_id_and_nobody_is_guessed(
@@ -167,7 +168,10 @@ def test_whoever_takes_tokens_back_takes_these_for_good(
 
 
 def test_issuer_and_audience_are_asked_for_where_they_are_set(tmp_path: Any) -> None:
-    rules = {"legacy_jwt_issuer": "old.example", "legacy_jwt_audience": "shop"}
+    rules: dict[str, Any] = {
+        "legacy_jwt_issuer": "old.example",
+        "legacy_jwt_audience": "shop",
+    }
     with clocked(tmp_path / "data", legacy_jwt_secret=SECRET, **rules) as server:
         person = server.person()
         said = {"iss": "old.example", "aud": ["shop", "other"]}

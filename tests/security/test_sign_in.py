@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from scipy.stats import mannwhitneyu
@@ -91,20 +91,12 @@ def test_a10_forgetting_takes_the_same_time(server: Clocked) -> None:
             lambda: forgot(client, known),
             lambda: forgot(client, f"{unique('p')}@example.org"),
         )
-    # A mail that is queued is a row more, about a fifth of a millisecond.
-    assert apart < 0.35 or p > 0.01, (apart, p)
+    assert apart < 0.1 or p > 0.01, (apart, p)
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that believes no proxy."""
-    server = Server(tmp_path_factory.mktemp("alone") / "data").start("--no-worker")
-    with server.running():
-        yield server
-
-
-def test_a11_no_header_about_the_address_helps_a_guesser(alone: Server) -> None:
-    alone.make_admin()
+def test_a11_no_header_about_the_address_helps_a_guesser(
+    alone: Server, alone_key: str
+) -> None:
     answers = []
     with alone.client() as client:
         for _ in range(8):
@@ -112,7 +104,11 @@ def test_a11_no_header_about_the_address_helps_a_guesser(alone: Server) -> None:
             form = {"grant_type": "password", "username": "admin@example.org"}
             form["password"] = "wrong"
             answers.append(client.post("/token", data=form, headers=headers))
-    assert [a.status_code for a in answers] == [400] * 5 + [429] * 3
+    # Other tests may have failed before it, from the same address.
+    statuses = [a.status_code for a in answers]
+    assert statuses == sorted(statuses)
+    assert statuses.count(400) <= 5
+    assert statuses[-3:] == [429] * 3
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
 
 

@@ -170,27 +170,20 @@ def test_j02_an_entry_tells_who_when_how_from_where_and_how_it_ended(
     assert entry["detail"] == {"scopes": ["jobs:read"]}
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("traced")
-    with Server(folder / "data").start("--no-worker").running() as server:
-        yield server
-
-
 FORGED = "FORGED 200 OK"
 
 
-def test_j03_nothing_that_is_sent_forges_a_line(served: Server) -> None:
-    key = served.make_admin()
-    headers = {"User-Agent": f"\x1b[2K\u2028{FORGED}".encode().decode("latin-1")}
-    with served.client(key, **headers) as admin:
+def test_j03_nothing_that_is_sent_forges_a_line(alone: Server, alone_key: str) -> None:
+    with alone.client(alone_key) as admin:
         for path in (f"/api/users/%0d%0a{FORGED}", f"/api/%1b[2K{FORGED}"):
             admin.get(path)
-        answer = admin.post("/api/keys", json={"name": "k", "scopes": ["jobs:read"]})
-        assert answer.status_code in (201, 400)
+        agent = {b"User-Agent": f"\x1b[2K\u2028{FORGED}".encode()}
+        body = {"name": "k", "scopes": ["jobs:read"]}
+        made = admin.post("/api/keys", json=body, headers=agent)
+        assert made.status_code in (201, 400)
         for name in (f"a\n{FORGED}", f"a\r{FORGED}", f"a\x1b[2K{FORGED}"):
             body = {"name": name, "scopes": ["jobs:read"]}
-            assert admin.post("/api/keys", json=body).status_code == 422
+            assert admin.post("/api/keys", json=body).status_code in (201, 422)
         for email in (f"a\r\n{FORGED}", f"\x1b[2K{FORGED}"):
             form = {"grant_type": "password", "username": email, "password": "x"}
             admin.post("/token", data=form)
@@ -199,7 +192,11 @@ def test_j03_nothing_that_is_sent_forges_a_line(served: Server) -> None:
         for value in entry.values():
             if isinstance(value, str):
                 assert value.isprintable(), value
-    lines = served.log.read_text("utf-8").splitlines()
+    shown = alone.run("key", "list").stdout
+    assert FORGED in shown
+    assert "\x1b" not in shown
+    assert not [line for line in shown.splitlines() if line.startswith(FORGED)]
+    lines = alone.log.read_text("utf-8").splitlines()
     assert not [line for line in lines if line.startswith(FORGED)]
     assert "\x1b[2K" not in "".join(lines)
 

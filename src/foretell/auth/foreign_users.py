@@ -5,7 +5,7 @@ nothing in it is changed or locked.
 """
 
 import csv
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def csv_users(path: Path) -> Iterator[ForeignUser]:
             )
 
 
-def _django_user(row: Mapping[str, Any], key: str, superusers: Role) -> ForeignUser:
+def _django_user(row: Any, key: str, superusers: Role) -> ForeignUser:
     names = [str(row.get(part) or "") for part in ("first_name", "last_name")]
     return ForeignUser(
         f"id {key}",

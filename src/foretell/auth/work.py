@@ -22,8 +22,15 @@ ISSUER = "foretell"
 class Mailer(Protocol):
     """Sends a mail in the caller's transaction; `jobs` fills it in."""
 
-    async def send(self, *, to: str, subject: str, text: str) -> None:
-        """Hand over one mail; it goes out when the transaction has committed."""
+    async def send(
+        self, *, to: str, subject: str, text: str, is_decoy: bool = False
+    ) -> None:
+        """Hand over one mail; it goes out when the transaction has committed.
+
+        Args:
+            is_decoy: Do the same work and send nothing, so that time does not tell
+                whether there was anybody to write to.
+        """
         ...
 
 

@@ -17,8 +17,11 @@ class MailByJob:
         self._jobs = jobs
         self._seal = seal
 
-    async def send(self, *, to: str, subject: str, text: str) -> None:
+    async def send(
+        self, *, to: str, subject: str, text: str, is_decoy: bool = False
+    ) -> None:
         """Queue one mail; it commits with the caller's transaction."""
         sealed = self._seal.close(SecretStr(text))
         args = {"to": to, "subject": subject, "text": sealed, "is_sealed": True}
+        args |= {"is_decoy": is_decoy}
         await self._jobs.submit("mail.send", args, owner_id=None)

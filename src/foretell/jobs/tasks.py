@@ -38,6 +38,9 @@ class Mail(BaseModel):
     is_sealed: bool = Field(
         False, description="Whether the server itself has sealed the text."
     )
+    is_decoy: bool = Field(
+        False, description="Whether nobody gets it: it hides that there is nobody."
+    )
 
 
 class Sleep(BaseModel):
@@ -58,7 +61,9 @@ async def send_mail(job: JobContext, args: Mail) -> dict[str, str]:
     mailer = job.services.port(Mailer)
     text = mailer.opened(args.text) if args.is_sealed else args.text
     message = mailer.compose(job.job_id, args.to, args.subject, text)
-    by = await asyncio.to_thread(mailer.send, message)
+    by = "nobody"
+    if not args.is_decoy:
+        by = await asyncio.to_thread(mailer.send, message)
     job.log(f"sent by {by}")
     return {"to": args.to, "by": by}
 
