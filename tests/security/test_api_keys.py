@@ -89,7 +89,7 @@ def test_f05_a_key_tells_when_and_from_where_it_was_used(
 ) -> None:
     made = make_key(client)
     path = f"/api/keys/{made['id']}"
-    assert (made["last_used_at"], made["last_used_from"]) == (None, "")
+    assert (made["last_used_at"], made["last_used_from"]) == (None, None)
     assert made["created_from"] == client.headers["X-Forwarded-For"]
     assert made["owner_id"] == owner.id
     places = [address() for _ in range(2)]

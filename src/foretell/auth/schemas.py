@@ -136,7 +136,7 @@ class KeyRead(Reading):
     created_from: str
     expires_at: datetime | None
     last_used_at: datetime | None
-    last_used_from: str
+    last_used_from: str | None
 
 
 class KeyMade(KeyRead):

@@ -107,9 +107,7 @@ class ApiKey(Base):
     created_from: Mapped[str] = mapped_column(String(64), default="")
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
-    last_used_from: Mapped[str] = mapped_column(
-        String(64), default="", server_default=""
-    )
+    last_used_from: Mapped[str | None] = mapped_column(String(64))
 
 
 class SigningKey(Base):

@@ -17,11 +17,7 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column(
-                "last_used_from", sa.String(64), nullable=False, server_default=""
-            )
-        )
+        batch_op.add_column(sa.Column("last_used_from", sa.String(64), nullable=True))
     with op.batch_alter_table("one_time_codes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("email", sa.String(254), nullable=True))
     op.create_index(op.f("ix_failed_tries_latest"), "failed_tries", ["subject", "at"])
