@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements bench-identity
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -64,6 +64,9 @@ bench-batch: setup
 
 bench-events: setup
 	$(RUN) python -m benchmarks.events
+
+bench-identity: setup
+	$(RUN) python -m benchmarks.identity $(ARGS)
 
 # FAULTS=10000 AT_ONCE=3 for a night, SEED=… to see one again, STORES=… EXECUTORS=… for some.
 chaos: setup

@@ -1,10 +1,20 @@
 """Settings: one line for each wrong name, secrets never shown."""
 
+import base64
+import hashlib
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import binary
 
-from foretell.settings import SettingsError, load_settings, mask_url, parse_rate
+from foretell.settings import (
+    SettingsError,
+    is_guessable,
+    load_settings,
+    mask_url,
+    parse_rate,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +40,17 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch):
     assert "\n" not in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("LEGACY_JWT_SECRET", "k" * 32),
-    ],
-)
-def test_what_is_not_built_is_refused_and_not_ignored(monkeypatch, name, value):
-    monkeypatch.setenv(f"FORETELL_{name}", value)
-    with pytest.raises(SettingsError, match=f"^FORETELL_{name}: "):
+@pytest.mark.parametrize("name", ["LEGACY_JWT_ISSUER", "LEGACY_JWT_AUDIENCE"])
+def test_rules_for_tokens_made_elsewhere_need_their_secret(monkeypatch, name):
+    monkeypatch.setenv(f"FORETELL_{name}", "elsewhere")
+    with pytest.raises(SettingsError, match=f"^FORETELL_{name}: needs LEGACY_JWT_"):
+        load_settings()
+
+
+def test_the_secret_of_tokens_made_elsewhere_is_not_our_own(monkeypatch):
+    for name in ("SECRET_KEY", "LEGACY_JWT_SECRET"):
+        monkeypatch.setenv(f"FORETELL_{name}", "s" * 40)
+    with pytest.raises(SettingsError, match="must not be SECRET_KEY"):
         load_settings()
 
 
@@ -120,6 +132,32 @@ def test_production_wants_a_secret_of_its_own(monkeypatch):
     monkeypatch.setenv("FORETELL_ENV", "production")
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "k" * 48,
+        "please-change-me-before-you-go-live-4711",
+        "django-insecure-%2x9$q7w!8v@k3j#5h6g4f1d",
+        "0123456789abcdef" * 3,
+    ],
+)
+def test_production_takes_no_secret_that_others_could_guess(monkeypatch, secret):
+    monkeypatch.setenv("FORETELL_SECRET_KEY", secret)
+    load_settings()
+    monkeypatch.setenv("FORETELL_ENV", "production")
+    with pytest.raises(SettingsError, match=r"^FORETELL_SECRET_KEY: ") as caught:
+        load_settings()
+    assert secret not in caught.value.detail
+
+
+@given(made=binary(min_size=24, max_size=64))
+def test_a_random_secret_is_not_called_guessable(made):
+    # The bytes only seed it: what a person would draw with openssl.
+    drawn = hashlib.sha512(made).digest()[:48]
+    assert not is_guessable(base64.b64encode(drawn).decode())
 
 
 def test_wildcard_origins_are_refused(monkeypatch):

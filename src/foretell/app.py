@@ -54,6 +54,7 @@ from foretell.jobs.broker_health import BrokerHealth
 from foretell.jobs.choosing import bell_of, close_bells, find_carrier
 from foretell.jobs.composing import chores, jobs_service, retention, scheduler
 from foretell.jobs.health import queue_health
+from foretell.jobs.mail import Mailer
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.supervisor import Supervisor
 from foretell.jobs.watcher import Watcher
@@ -72,7 +73,7 @@ from foretell.recipes import routes as recipes_routes
 from foretell.resources.fast.composing import fast_path
 from foretell.sandbox.level import level
 from foretell.sandbox.pool import Sandbox
-from foretell.settings import Settings, load_settings
+from foretell.settings import PREFIX, Settings, load_settings
 
 log = get_logger("foretell.app")
 HOUSEKEEPING_SECONDS = 3600
@@ -172,7 +173,9 @@ def build_state(
         clock,
         secret,
         permissions,
-        mailer_of=lambda session: MailByJob(jobs_service(state, session)),
+        mailer_of=lambda session: MailByJob(
+            jobs_service(state, session), state.port(Mailer).seal
+        ),
     )
     state = AppState(
         settings=settings,
@@ -258,6 +261,7 @@ def _lifespan(
             stack.callback(state.port(AccessLog).stop)
             identity = state.port(Identity)
             await identity.start()
+            await identity.note_settings(_lasting(state.settings))
             stack.push_async_callback(identity.close)
             await stack.enter_async_context(state.port(Sharing).running())
             await stack.enter_async_context(_running(state.port(Metrics).watch_loop))
@@ -277,6 +281,13 @@ def _lifespan(
             yield
 
     return lifespan
+
+
+def _lasting(settings: Settings) -> dict[str, str]:
+    """What is set, but for what differs from node to node."""
+    own = {f"{PREFIX}{name}" for name in ("HOST", "PORT", "DATA_DIR")}
+    values = settings.environment()
+    return {name: value for name, value in values.items() if name not in own}
 
 
 def _supervisor(state: AppState) -> Supervisor:

@@ -36,9 +36,14 @@ PREFIX = "FORETELL_"
 # Read by the command line and the client, not by the server.
 CLIENT_NAMES = frozenset({"FORETELL_URL", "FORETELL_API_KEY"})
 MIN_SECRET_BYTES = 32
-# Named in the documents and not built yet. Each is refused at start, because a limit
-# or a verifier that is silently absent is worse than none.
-NOT_BUILT = frozenset({"legacy_jwt_secret"})
+# Secrets that stand in tutorials, which is where guessers look first, and words that
+# say "put yours here".
+KNOWN_SECRETS = frozenset(
+    {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"}
+)
+PLACEHOLDERS = ("change", "example", "insecure", "placeholder", "secret", "your-")
+# 32 random hexadecimal digits are fewer different ones twice in 10**10.
+MIN_DIFFERENT = 7
 
 # Seconds of the units that RATE_LIMIT may name.
 RATE_UNITS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
@@ -188,6 +193,12 @@ class Settings(BaseSettings):
     legacy_jwt_secret: SecretStr | None = Field(
         None, description="Accept HS256 tokens made elsewhere with this secret."
     )
+    legacy_jwt_issuer: str | None = Field(
+        None, description="The `iss` of such tokens; without, they must name none."
+    )
+    legacy_jwt_audience: str | None = Field(
+        None, description="The `aud` of such tokens; without, they must name none."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     env: Literal["development", "production"] = Field(
@@ -299,12 +310,13 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _only_what_is_built(self) -> "Settings":
-        for name in sorted(NOT_BUILT):
-            if getattr(self, name) != type(self).model_fields[name].get_default():
-                raise ValueError(
-                    f"{name.upper()}: this version does not have it yet; leave it out"
-                )
+    def _legacy_tokens_are_apart(self) -> "Settings":
+        if self.legacy_jwt_secret is None:
+            for name in ("legacy_jwt_issuer", "legacy_jwt_audience"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name.upper()}: needs LEGACY_JWT_SECRET")
+        elif self.legacy_jwt_secret == self.secret_key:
+            raise ValueError("LEGACY_JWT_SECRET: must not be SECRET_KEY")
         return self
 
     @model_validator(mode="after")
@@ -323,6 +335,13 @@ class Settings(BaseSettings):
                 "SECRET_KEY: production needs one that you set and back up "
                 "(openssl rand -base64 48)"
             )
+        for name in sorted(self.secret_fields) if self.env == "production" else ():
+            value: SecretStr | None = getattr(self, name)
+            if value is not None and is_guessable(value.get_secret_value()):
+                raise ValueError(
+                    f"{name.upper()}: others could guess it; make a random one "
+                    "(openssl rand -base64 48)"
+                )
         return self
 
     @classmethod
@@ -380,6 +399,18 @@ class Settings(BaseSettings):
             f"{PREFIX}{name.upper()}": _masked(name, getattr(self, name))
             for name in type(self).model_fields
         }
+
+
+def is_guessable(secret: str) -> bool:
+    """Whether a secret is a known one, a placeholder, or mostly repetition."""
+    folded = secret.casefold()
+    return (
+        folded in KNOWN_SECRETS
+        or any(word in folded for word in PLACEHOLDERS)
+        or len(set(secret)) < MIN_DIFFERENT
+        # A shorter text, repeated, is found again in itself written twice.
+        or (folded + folded).find(folded, 1) < len(folded)
+    )
 
 
 def parse_rate(text: str) -> tuple[int, int]:

@@ -95,6 +95,7 @@ def good_body(operation: Operation, objects: Mapping[str, str]) -> dict[str, Any
     model, dataset = objects["model"], objects["name"]
     bodies: dict[str, Any] = {
         "post /api/users/me/password": {"current_password": "x", "new_password": "y"},
+        "post /api/users/me/email": {"email": "x@y.org", "current_password": "x"},
         "patch /api/users/{user_id}": {"name": "Changed"},
         "patch /api/datasets/{name}": {"description": "changed"},
         "put /api/datasets/{name}/current": {"version": 1},

@@ -38,6 +38,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "name": "N",
     },
     "post /api/session": {"email": "nobody@example.org", "password": PASSWORD},
+    "post /api/email/confirm": {"token": "x"},
+    "post /api/users/me/email": {
+        "email": "nobody@example.org",
+        "current_password": "x",
+    },
     "post /api/users/me/password": {
         "current_password": "x",
         "new_password": PASSWORD,

@@ -47,6 +47,7 @@ from tests.brokers import RedisServer
 from tests.conftest import Callers
 from tests.databases import administer, throw_away
 from tests.models.application import dump
+from tests.security import jose
 from tests.served import COMMAND, PASSWORD, Server, unique, upload
 
 Client = httpx2.Client
@@ -64,6 +65,7 @@ PUBLIC = {
     "/.well-known/jwks.json",
     "/api/password/forgot",
     "/api/password/reset",
+    "/api/email/confirm",
     "/api/setup",
     "/api/session",
     "/v2/health/live",
@@ -587,10 +589,26 @@ def test_d35_tokens_are_of_a_maintained_library(
     assert jwt.decode(token, keys[wanted_key], ["ES256"], audience="foretell")["sub"]
 
 
-@pytest.mark.xfail(run=False, strict=True, reason="Identity in depth")
-def test_d35_tokens_made_elsewhere_can_be_accepted() -> None:
+def test_d35_tokens_made_elsewhere_can_be_accepted(
+    tmp_path: Path, callers: Callers
+) -> None:
     """The same tokens as before: HS256 under LEGACY_JWT_SECRET."""
-    raise AssertionError
+    secrets = (
+        "the plain pattern has signed with this",
+        "somebody else signs with this",
+    )
+    claims = {"sub": "admin@example.org", "exp": int(time.time()) + 600}
+    right, wrong = (jose.encode(claims, secret) for secret in secrets)
+    server = Server(tmp_path / "data", legacy_jwt_secret=secrets[0])
+    with server.start("--no-worker").running():
+        server.make_admin()
+        with server.client(right) as client:
+            assert client.get("/api/me").json()["email"] == "admin@example.org"
+        with server.client(wrong) as client:
+            refused(client.get("/api/me"), 401)
+    # A server that was not told of the secret takes none of it.
+    with callers.server.client(right) as client:
+        refused(client.get("/api/me"), 401)
 
 
 # CSV upload

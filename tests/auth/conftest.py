@@ -164,7 +164,11 @@ class Outbox:
     def __init__(self) -> None:
         self.mails: list[dict[str, str]] = []
 
-    async def send(self, *, to: str, subject: str, text: str) -> None:
+    async def send(
+        self, *, to: str, subject: str, text: str, is_decoy: bool = False
+    ) -> None:
+        if is_decoy:
+            return
         self.mails.append({"to": to, "subject": subject, "text": text})
 
 

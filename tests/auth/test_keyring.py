@@ -8,6 +8,7 @@ import pytest
 from foretell.auth.errors import CredentialInvalid
 from foretell.auth.identity import Identity, create_access_token
 from foretell.auth.keyring import KeyRing
+from foretell.auth.service import cli_principal
 from foretell.core.clock import FakeClock
 from foretell.core.db import Database
 from tests.auth.conftest import add_user, bearer, identity_on
@@ -47,7 +48,7 @@ async def test_d02_tokens_of_a_removed_key_are_refused_at_once(
     other = identity_on(identity._database, clock)
     headers = bearer(token := await create_access_token(identity, user.id))
     assert await other.authenticator.authenticate(headers, is_safe_method=True)
-    await identity.remove_signing_key(kid_of(token))
+    await identity.remove_signing_key(kid_of(token), cli_principal())
     clock.advance(seconds=1)
     for node in (identity, other):
         with pytest.raises(CredentialInvalid):

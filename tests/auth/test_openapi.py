@@ -14,6 +14,7 @@ PUBLIC = {
     ("post", "/api/setup"),
     ("post", "/api/password/forgot"),
     ("post", "/api/password/reset"),
+    ("post", "/api/email/confirm"),
 }
 
 

@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 from pydantic import SecretStr
 
+from foretell.auth.seal import Seal, SealBroken
 from foretell.connections.addresses import Addresses, Allowed
 from foretell.connections.addressing import from_url
 from foretell.connections.errors import AddressForbidden, ConnectionInvalid
-from foretell.connections.seal import Seal, SealBroken
 from tests.connections.conftest import Reach
 from tests.served import Server, unique, upload
 
@@ -119,15 +119,15 @@ def test_a_url_that_says_more_is_refused(url):
 
 def test_a_secret_opens_with_the_old_key_until_it_is_sealed_anew():
     old, new = b"a" * 32, b"b" * 32
-    sealed = Seal([old]).close(SecretStr(CANARY))
+    sealed = Seal([old], b"x").close(SecretStr(CANARY))
     assert CANARY not in sealed
-    both = Seal([new, old])
+    both = Seal([new, old], b"x")
     assert both.open(sealed).get_secret_value() == CANARY
     assert not both.is_current(sealed)
     again = both.close(both.open(sealed))
-    assert Seal([new]).open(again).get_secret_value() == CANARY
+    assert Seal([new], b"x").open(again).get_secret_value() == CANARY
     with pytest.raises(SealBroken):
-        Seal([new]).open(sealed)
+        Seal([new], b"x").open(sealed)
 
 
 @pytest.mark.parametrize(

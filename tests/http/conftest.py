@@ -38,7 +38,11 @@ class TwoCallers:
     """An authenticator that knows two fixed credentials."""
 
     async def authenticate(
-        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+        self,
+        headers: Mapping[bytes, bytes],
+        *,
+        is_safe_method: bool,
+        address: str = "",
     ) -> Principal | None:
         return self.authenticate_cached(headers)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from foretell.auth.seal import Seal
 from foretell.jobs.mail import Mailer, MailRefused, MailServerAway
 from foretell.jobs.tasks import Mail
 
@@ -59,7 +60,7 @@ def post() -> Iterator[_Post]:
 
 
 def mailer(tmp_path: Path, url: str | None) -> Mailer:
-    return Mailer(url, "us@example.org", tmp_path)
+    return Mailer(url, "us@example.org", tmp_path, Seal([b"s" * 32], b"mail"))
 
 
 def test_a_mail_reaches_the_server(post: _Post, tmp_path: Path) -> None:

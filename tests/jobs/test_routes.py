@@ -44,7 +44,11 @@ class Callers:
     """An authenticator whose credentials are names."""
 
     async def authenticate(
-        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+        self,
+        headers: Mapping[bytes, bytes],
+        *,
+        is_safe_method: bool,
+        address: str = "",
     ) -> Principal | None:
         return self.authenticate_cached(headers)
 

@@ -1,5 +1,6 @@
 """Dockerfile and compose.yaml name what the project has: settings, commands, extras."""
 
+import base64
 import re
 import tomllib
 from fnmatch import fnmatch
@@ -141,7 +142,8 @@ def test_api_and_worker_have_the_same_settings_files_and_secrets() -> None:
 
 
 def test_variables_are_settings_with_values_that_hold(monkeypatch, tmp_path) -> None:
-    secrets = {"secret_key": "k" * 48, "database_url": "postgresql://u:p@database/f"}
+    drawn = base64.b64encode(bytes(range(48))).decode()
+    secrets = {"secret_key": drawn, "database_url": "postgresql://u:p@database/f"}
     for name, value in environment("api").items():
         setting = name.removeprefix(PREFIX).lower()
         assert setting.removesuffix("_file") in Settings.model_fields, name

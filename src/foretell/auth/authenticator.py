@@ -19,8 +19,10 @@ from hashlib import sha256
 from foretell.auth import opaque, sessions
 from foretell.auth.cookies import find_cookie
 from foretell.auth.credential_store import LookupStore
+from foretell.auth.emails import find_email_key
 from foretell.auth.errors import CredentialInvalid, CsrfFailed
-from foretell.auth.origin_check import check_origin
+from foretell.auth.legacy_tokens import FIRST_TOKEN_VERSION, LegacyTokens
+from foretell.auth.origin_check import check_origin, check_reader
 from foretell.auth.store import EpochStore
 from foretell.auth.tables import User
 from foretell.auth.tokens import MAX_TOKEN_CHARS, AccessTokens
@@ -53,6 +55,7 @@ class IdentityAuthenticator:
         lookups: Opens a short read of what credentials need.
         usage: Where to note that a key or session was used.
         csrf_key: Key of the CSRF tokens.
+        legacy: Reads tokens of an older backend; `None` where none counts.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class IdentityAuthenticator:
         clock: Clock,
         options: AuthOptions,
         csrf_key: bytes,
+        legacy: LegacyTokens | None = None,
     ) -> None:
         self._lookups = lookups
         self._tokens = tokens
@@ -71,25 +75,32 @@ class IdentityAuthenticator:
         self._clock = clock
         self._options = options
         self._csrf_key = csrf_key
+        self._legacy = legacy
         self._remembered: dict[bytes, _Answer] = {}
         self._epoch = -1
         self._looked_at = self._look_again_at = _LONG_AGO
         self._looking = asyncio.Lock()
 
     async def authenticate(
-        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+        self,
+        headers: Mapping[bytes, bytes],
+        *,
+        is_safe_method: bool,
+        address: str = "",
     ) -> Principal | None:
         """See `Authenticator`. With an `Authorization: Bearer` header, cookies do
         not count; without one, a cookie needs the CSRF header to change things."""
         bearer = _bearer_of(headers)
         if bearer is not None:
-            return await self._by_bearer(bearer, headers[b"authorization"])
+            return await self._by_bearer(bearer, headers[b"authorization"], address)
         is_production = self._options.is_production
         cookie = find_cookie(headers, is_production=is_production)
         if cookie is None:
             return None
         principal = await self._by_cookie(cookie)
-        if not is_safe_method:
+        if is_safe_method:
+            check_reader(headers, self._options)
+        else:
             check_origin(headers, self._options)
             self._check_csrf(headers, principal)
         return principal
@@ -112,7 +123,9 @@ class IdentityAuthenticator:
         """Look at the epoch again before the next answer."""
         self._look_again_at = _LONG_AGO
 
-    async def _by_bearer(self, credential: bytes, sent: bytes) -> Principal:
+    async def _by_bearer(
+        self, credential: bytes, sent: bytes, address: str
+    ) -> Principal:
         if len(credential) > MAX_TOKEN_CHARS:
             raise CredentialInvalid("The credential is too long.")
         try:
@@ -123,7 +136,12 @@ class IdentityAuthenticator:
             key_id = opaque.find_key_id(text)
             if key_id is None:
                 raise CredentialInvalid("This is not an API key; was it cut short?")
-            return await self._answered(sent, lambda: self._by_key(key_id, text))
+            return await self._answered(
+                sent, lambda: self._by_key(key_id, text, address)
+            )
+        legacy = self._legacy
+        if legacy is not None and legacy.claims_to_be(text):
+            return await self._answered(sent, lambda: self._by_legacy(legacy, text))
         return await self._answered(sent, lambda: self._by_token(text))
 
     async def _by_cookie(self, cookie: str) -> Principal:
@@ -164,7 +182,27 @@ class IdentityAuthenticator:
         expires_at = datetime.fromtimestamp(claims.exp, tz=UTC)
         return self._answer(principal, _TOKEN_FOR, expires_at)
 
-    async def _by_key(self, key_id: str, key: str) -> _Answer:
+    async def _by_legacy(self, legacy: LegacyTokens, token: str) -> _Answer:
+        claims = legacy.read(token)
+        key = find_email_key(claims.subject) if "@" in claims.subject else None
+        async with self._lookups() as (store, _):
+            if key is None:
+                user = await store.user(claims.subject)
+            else:
+                user = await store.user_by_email(key)
+        if user is None:
+            raise CredentialInvalid("The token is of nobody here.")
+        if user.token_version != FIRST_TOKEN_VERSION:
+            raise CredentialInvalid("The token was taken back.")
+        scopes = self._all_of(user)
+        if claims.scopes is not None:
+            scopes = self._within(claims.scopes, user)
+        expires_at = datetime.fromtimestamp(claims.expires_at, tz=UTC)
+        return self._answer(
+            _principal(user, scopes, "legacy", ""), _TOKEN_FOR, expires_at
+        )
+
+    async def _by_key(self, key_id: str, key: str, address: str) -> _Answer:
         async with self._lookups() as (store, _):
             found = await store.key(key_id)
         if found is None or not hmac.compare_digest(
@@ -175,7 +213,7 @@ class IdentityAuthenticator:
         if row.expires_at is not None and row.expires_at <= self._clock.now():
             raise CredentialInvalid("The API key has expired.")
         principal = _principal(user, self._within(row.scopes, user), "key", row.id)
-        self._usage.key_used(row.id, row.last_used_at)
+        self._usage.key_used(row, user, address)
         return self._answer(principal, _KEY_FOR, row.expires_at)
 
     async def _by_session(self, cookie: str) -> _Answer:

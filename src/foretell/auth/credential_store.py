@@ -199,14 +199,18 @@ class LookupStore:
         row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    async def touch(
-        self, keys: Mapping[str, datetime], sessions: Mapping[str, datetime]
-    ) -> None:
-        """Note when keys and sessions were last used."""
-        for key_id, at in keys.items():
-            await self._session.execute(
-                update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=at)
-            )
+    async def user_by_email(self, key: str) -> User | None:
+        statement = select(User).where(User.email_key == key)
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def touch_key(self, key_id: str, at: datetime, address: str) -> bool:
+        """Note when and from where a key was last used; whether it is still there."""
+        statement = update(ApiKey).where(ApiKey.id == key_id)
+        used = statement.values(last_used_at=at, last_used_from=address)
+        return changed_rows(await self._session.execute(used)) == 1
+
+    async def touch_sessions(self, sessions: Mapping[str, datetime]) -> None:
+        """Note when browser sessions were last used."""
         for session_id, at in sessions.items():
             await self._session.execute(
                 update(BrowserSession)

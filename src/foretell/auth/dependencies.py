@@ -1,6 +1,7 @@
 """Builds the services of auth for one request."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,14 +12,18 @@ from foretell.auth.identity import Identity, Services
 from foretell.auth.service import Accounts
 from foretell.auth.tables import User
 from foretell.core.principal import Principal
+from foretell.http.caller_address import caller_address
 from foretell.http.dependencies import Session
 from foretell.http.state import state
+
+Departures = Callable[..., Awaitable[None]]
+"""Logs that something leaves by a request that only reads: `(action, by, **what)`."""
 
 
 def origin_of(request: Request) -> Origin:
     """Where the request came from; the edge has dealt with proxies before."""
     return Origin(
-        address=request.client.host if request.client else "",
+        address=caller_address(request.scope),
         user_agent=request.headers.get("user-agent", ""),
         request_id=str(request.scope.get("state", {}).get("request_id", "")),
     )
@@ -67,6 +72,15 @@ async def get_audit(request: Request, session: Session) -> Audit:
     return services_of(request, session).audit
 
 
+async def get_departures(request: Request) -> Departures:
+    identity, origin = state(request).port(Identity), origin_of(request)
+
+    async def note(action: str, by: Principal, **what: Any) -> None:
+        await identity.record(action, by, origin, **what)
+
+    return note
+
+
 async def get_caller(request: Request) -> Principal | None:
     return caller_of(request)
 
@@ -80,4 +94,5 @@ IdentityOf = Annotated[Identity, Depends(get_identity)]
 AuthServices = Annotated[Services, Depends(get_services)]
 AuditLog = Annotated[Audit, Depends(get_audit)]
 Users = Annotated[Accounts, Depends(get_users)]
+DepartureLog = Annotated[Departures, Depends(get_departures)]
 MaybeUser = Annotated[Principal | None, Depends(get_caller)]

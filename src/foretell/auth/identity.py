@@ -1,14 +1,16 @@
 """The parts of identity that live as long as the process, and what is made of them
 for one unit of work."""
 
-from collections.abc import AsyncIterator, Callable
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from foretell.auth.audit import Audit, Origin
+from foretell.auth.audit import Actor, Audit, Origin
 from foretell.auth.authenticator import IdentityAuthenticator
 from foretell.auth.credential_store import (
     FamilyStore,
@@ -16,10 +18,13 @@ from foretell.auth.credential_store import (
     LookupStore,
     SessionStore,
 )
+from foretell.auth.email_change import EmailChanges
 from foretell.auth.errors import UserNotFound
 from foretell.auth.grants import Grants
+from foretell.auth.importing import UserImport
 from foretell.auth.keyring import KeyRing
 from foretell.auth.keys import Keys
+from foretell.auth.legacy_tokens import LegacyTokens
 from foretell.auth.passwords import PasswordHasher
 from foretell.auth.recovery import Recovery, Setup
 from foretell.auth.service import Accounts
@@ -42,6 +47,7 @@ from foretell.core.clock import Clock
 from foretell.core.db import Database
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Role
+from foretell.errors import NotFound
 
 MailerOf = Callable[[AsyncSession], Mailer]
 _KEEP_FAILURES = timedelta(hours=1)
@@ -56,7 +62,9 @@ class Services:
     keys: Keys
     sessions: Sessions
     recovery: Recovery
+    emails: EmailChanges
     setup: Setup
+    imports: UserImport
     audit: Audit
 
 
@@ -100,7 +108,7 @@ class Identity:
             clock=clock,
         )
         self.tokens = AccessTokens(self.keyring, clock, issuer=options.issuer)
-        self.usage = UsageNotes(self._lookups_writing, clock)
+        self.usage = UsageNotes(self._uses_writing, clock)
         self.authenticator = IdentityAuthenticator(
             lookups=self._lookups,
             tokens=self.tokens,
@@ -108,6 +116,7 @@ class Identity:
             clock=clock,
             options=options,
             csrf_key=self._derived.csrf,
+            legacy=LegacyTokens(options.legacy, clock) if options.legacy else None,
         )
 
     def services(self, session: AsyncSession, origin: Origin | None = None) -> Services:
@@ -127,7 +136,9 @@ class Identity:
             keys=Keys(work),
             sessions=Sessions(work, sign_in),
             recovery=Recovery(work, glance, self.passwords),
+            emails=EmailChanges(work, glance, self.passwords),
             setup=Setup(work, glance, accounts),
+            imports=UserImport(work),
             audit=work.audit,
         )
 
@@ -136,6 +147,43 @@ class Identity:
         """The services in a transaction of their own, for the command line."""
         async with self._database.writing() as session:
             yield self.services(session)
+
+    async def note_settings(self, values: Mapping[str, str]) -> None:
+        """Log that the server runs with other settings than before.
+
+        Args:
+            values: What is set, by name. The log gets the names, and a keyed digest
+                by which the next start sees whether a value has changed.
+        """
+        said = "\n".join(f"{name}={values[name]}" for name in sorted(values))
+        digest = hmac.digest(self._derived.settings, said.encode(), "sha256").hex()
+        fingerprint = digest[:16]
+        async with self._database.writing() as session:
+            store = AuditStore(session)
+            last = await store.find_latest("settings.change")
+            if last is not None and last.detail.get("fingerprint") == fingerprint:
+                return
+            audit = Audit(store, self._clock)
+            await audit.record(
+                "settings.change",
+                Actor(None, "server", "start"),
+                kind="settings",
+                set=sorted(values),
+                fingerprint=fingerprint,
+            )
+
+    async def record(
+        self, action: str, by: Principal, origin: Origin, **what: Any
+    ) -> None:
+        """Add one entry to the audit log in a transaction of its own, for what only
+        reads: a file that leaves the server. Other deeds are logged in theirs.
+
+        Args:
+            what: As of `Audit.record`.
+        """
+        async with self._database.writing() as session:
+            audit = Audit(AuditStore(session), self._clock, origin)
+            await audit.record(action, by, **what)
 
     async def get_user(self, user_id: str) -> User:
         """The account as it is committed, by a short read of its own.
@@ -162,11 +210,28 @@ class Identity:
         scopes = self.options.permissions.scopes_of(role)
         return Principal(user.id, user.email, role, scopes, "job")
 
-    async def remove_signing_key(self, kid: str) -> None:
-        """Refuse the tokens of a signing key, everywhere within a second."""
+    async def rotate_signing_key(self, by: Principal) -> str:
+        """Add a signing key before its time; gives its `kid`."""
+        kid = await self.keyring.rotate()
+        await self._record_signing_key("signing-key.rotate", by, kid)
+        return kid
+
+    async def remove_signing_key(self, kid: str, by: Principal) -> None:
+        """Refuse the tokens of a signing key, everywhere within a second.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        if not await self.keyring.knows(kid):
+            raise NotFound(f"There is no signing key {kid!r}.")
         await self.keyring.remove(kid)
+        await self._record_signing_key("signing-key.remove", by, kid)
+
+    async def _record_signing_key(self, action: str, by: Principal, kid: str) -> None:
         async with self._database.writing() as session:
-            await EpochStore(session).bump(self._withdrawn)
+            work = self._work(session, None)
+            await work.withdraw()
+            await work.audit.record(action, by, kind="signing-key", object_id=kid)
 
     async def purge(self) -> None:
         """Delete what has expired: codes, failures, families, sessions, signing
@@ -216,9 +281,9 @@ class Identity:
             yield LookupStore(session), EpochStore(session)
 
     @asynccontextmanager
-    async def _lookups_writing(self) -> AsyncIterator[LookupStore]:
+    async def _uses_writing(self) -> AsyncIterator[tuple[LookupStore, AuditStore]]:
         async with self._database.writing() as session:
-            yield LookupStore(session)
+            yield LookupStore(session), AuditStore(session)
 
     @asynccontextmanager
     async def _signing_keys_reading(self) -> AsyncIterator[SigningKeyStore]:

@@ -94,6 +94,7 @@ def _read(key: ApiKey) -> KeyRead:
         created_from=key.created_from,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,
+        last_used_from=key.last_used_from,
     )
 
 

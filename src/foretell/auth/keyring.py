@@ -35,6 +35,17 @@ _KEEP_OLD = timedelta(days=1)
 _SETTLING = timedelta(minutes=2)
 _READ_AFTER = timedelta(minutes=1)
 _UNKNOWN_EVERY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A signing key as the command line shows it."""
+
+    kid: str
+    created_at: datetime
+    signs: bool
+
+
 Stores = Callable[[], AbstractAsyncContextManager[SigningKeyStore]]
 
 
@@ -136,6 +147,15 @@ class KeyRing:
         """The JSON Web Key Set (RFC 7517) of all keys, public halves only."""
         await self.signing()
         return {"keys": [_jwk_of(pair) for pair in self._pairs.values()]}
+
+    async def list_all(self) -> list[ListedKey]:
+        """Every key, oldest first."""
+        await self._read()
+        chosen = self._chosen()
+        return [
+            ListedKey(pair.kid, pair.created_at, signs=pair is chosen)
+            for pair in self._pairs.values()
+        ]
 
     async def _read_if_older(self, age: timedelta) -> None:
         now = self._clock.now()

@@ -28,6 +28,18 @@ def check_origin(headers: Mapping[bytes, bytes], options: AuthOptions) -> None:
         raise CsrfFailed("The request comes from a page of another origin.")
 
 
+def check_reader(headers: Mapping[bytes, bytes], options: AuthOptions) -> None:
+    """Return if a page that reads with the cookie may: a stream of events above all,
+    which a browser opens for any page that asks. A link followed from elsewhere names
+    no origin and is fine.
+
+    Raises:
+        CsrfFailed: `Origin` names another site.
+    """
+    if b"origin" in headers:
+        check_origin(headers, options)
+
+
 def _is_own(
     origin: bytes, headers: Mapping[bytes, bytes], options: AuthOptions
 ) -> bool:

@@ -20,6 +20,7 @@ from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from foretell.auth.errors import HashingBusy
+from foretell.auth.foreign_hashes import READERS
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class PasswordHasher:
         hasher = Argon2Hasher(
             time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes
         )
-        self._hash = PasswordHash((hasher,))
+        self._hash = PasswordHash((hasher, *READERS))
         self._nobody = _hash_of_nothing(cost)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
@@ -96,8 +97,11 @@ class PasswordHasher:
     def _check(self, candidate: bytes, stored: str) -> Verdict:
         try:
             matches, new_hash = self._hash.verify_and_update(candidate, stored)
-        except PwdlibError:  # a hash of a kind that this release does not know
-            matches, new_hash = False, None
+        except (PwdlibError, ImportError):
+            # No hash, or one of a kind that this installation cannot read; nothing
+            # matches it, and it takes as long as any other to find out.
+            self._hash.verify(candidate, self._nobody)
+            return Verdict(matches=False)
         return Verdict(matches, new_hash)
 
     async def _run(self, work: Callable[[], T]) -> T:

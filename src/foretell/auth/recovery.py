@@ -26,6 +26,7 @@ log = get_logger("foretell.auth")
 
 RESET_LIFETIME = timedelta(minutes=30)
 SETUP_LIFETIME = timedelta(days=7)
+NOBODY = "nobody@foretell.example"
 _RESET, _SETUP = "reset", "setup"
 _MAIL = """Somebody, probably you, asked to set a new password for {email} on Foretell.
 
@@ -75,8 +76,8 @@ class Recovery:
     async def forgot(self, email: str) -> ForetellError | None:
         """Mail a link to set a new password, if there is such an account.
 
-        Known and unknown accounts leave a code and a log entry alike, so neither
-        the answer nor its time tells which they are.
+        Known and unknown accounts leave a code, a mail in the queue and a log entry
+        alike, so neither the answer nor its time tells which they are.
         """
         key = find_email_key(email) or ""
         account, address = (
@@ -137,17 +138,17 @@ class Recovery:
             user_id=user.id if user else None,
             expires_at=self._work.clock.now() + RESET_LIFETIME,
         )
-        if user is None:
-            return
         if self._work.mailer is None:
-            log.warning("auth.no_mailer", user=user.id)
+            log.warning("auth.no_mailer", user=user.id if user else None)
             return
+        to = user.email if user else NOBODY
         # The token stands behind the #, which browsers do not send to any server.
         link = f"{self._work.options.address}/#/reset/{token}"
         await self._work.mailer.send(
-            to=user.email,
+            to=to,
             subject="Set a new password for Foretell",
-            text=_MAIL.format(email=user.email, link=link),
+            text=_MAIL.format(email=to, link=link),
+            is_decoy=user is None,
         )
 
     async def _set(

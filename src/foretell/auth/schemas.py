@@ -59,6 +59,21 @@ class PasswordChange(Body):
     new_password: Password
 
 
+class EmailChange(Body):
+    email: Email
+    current_password: Password
+
+
+class EmailConfirm(Body):
+    token: Code
+
+
+class EmailConfirmed(Reading):
+    """`state` is `waiting` until the other address has confirmed too."""
+
+    state: Literal["waiting", "changed"]
+
+
 class PasswordForgot(Body):
     email: Email
 
@@ -121,6 +136,7 @@ class KeyRead(Reading):
     created_from: str
     expires_at: datetime | None
     last_used_at: datetime | None
+    last_used_from: str | None
 
 
 class KeyMade(KeyRead):

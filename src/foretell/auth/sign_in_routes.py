@@ -6,6 +6,9 @@ from starlette.responses import Response
 from foretell.auth import browser
 from foretell.auth.dependencies import AuthServices, IdentityOf
 from foretell.auth.schemas import (
+    EmailChange,
+    EmailConfirm,
+    EmailConfirmed,
     MeRead,
     PasswordChange,
     PasswordForgot,
@@ -168,3 +171,26 @@ async def change_own_password(
         cookie = await services.sessions.renew(user)
         browser.set_cookie(request, response, cookie)
     return response
+
+
+@routes.post(
+    "/users/me/email",
+    status_code=202,
+    response_class=Response,
+    dependencies=[requires()],
+)
+async def change_own_email(
+    body: EmailChange, request: Request, user: CurrentUser, services: AuthServices
+) -> Response:
+    """Ask for another e-mail. A link goes to the old and to the new address, and the
+    account moves when both were opened. The answer does not tell who has an account."""
+    refusal = await services.emails.start(user, body.email, body.current_password)
+    if refusal is not None:
+        return problem_response(request, refusal)
+    return Response(status_code=202)
+
+
+@routes.post("/email/confirm", response_model=EmailConfirmed, dependencies=[public])
+async def confirm_email(body: EmailConfirm, services: AuthServices) -> EmailConfirmed:
+    """Agree to a change of e-mail by the token of one of its two mails."""
+    return EmailConfirmed(state=await services.emails.confirm(body.token))

@@ -63,6 +63,18 @@ class UserStore:
     async def find_by_email_key(self, key: str) -> User | None:
         return await self._one(select(User).where(User.email_key == key))
 
+    async def move(self, user: User, email: str, key: str) -> bool:
+        """Give an account another e-mail; `False` when somebody else has it."""
+        try:
+            async with self._session.begin_nested():
+                user.email, user.email_key = email, key
+                await self._session.flush()
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+            return False
+        return True
+
     async def list_page(self, *, after: str | None, limit: int) -> list[User]:
         """Up to `limit` accounts in the order they were made, after id `after`."""
         statement = select(User).order_by(User.id).limit(limit)
@@ -108,14 +120,33 @@ class CodeStore:
         self._session = session
 
     async def add(
-        self, digest: str, *, purpose: str, user_id: str | None, expires_at: datetime
+        self,
+        digest: str,
+        *,
+        purpose: str,
+        user_id: str | None,
+        expires_at: datetime,
+        email: str | None = None,
     ) -> None:
         self._session.add(
             OneTimeCode(
-                digest=digest, purpose=purpose, user_id=user_id, expires_at=expires_at
+                digest=digest,
+                purpose=purpose,
+                user_id=user_id,
+                email=email,
+                expires_at=expires_at,
             )
         )
         await self._session.flush()
+
+    async def is_open(self, purpose: str, user_id: str, *, now: datetime) -> bool:
+        """Whether a user has a code of a purpose that has not been used."""
+        statement = select(OneTimeCode.digest).where(
+            OneTimeCode.purpose == purpose,
+            OneTimeCode.user_id == user_id,
+            OneTimeCode.expires_at > now,
+        )
+        return await self._session.scalar(statement.limit(1)) is not None
 
     async def find(self, digest: str, *, now: datetime) -> OneTimeCode | None:
         """The code, held until the transaction ends, if it has not expired."""
@@ -190,6 +221,12 @@ class AuditStore:
     async def add(self, entry: AuditEntry) -> None:
         self._session.add(entry)
         await self._session.flush()
+
+    async def find_latest(self, action: str) -> AuditEntry | None:
+        """The newest entry of one action."""
+        statement = select(AuditEntry).where(AuditEntry.action == action)
+        newest = statement.order_by(AuditEntry.id.desc()).limit(1)
+        return (await self._session.scalars(newest)).one_or_none()
 
     async def list_page(
         self,

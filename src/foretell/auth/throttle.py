@@ -18,6 +18,7 @@ from foretell.core.clock import Clock
 ACCOUNT_PER_MINUTE = 5
 ACCOUNT_PER_HOUR = 20
 ADDRESS_PER_MINUTE = 20
+EVERYWHERE_PER_MINUTE = 200
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 
@@ -29,6 +30,10 @@ class Throttle:
     the last failure, two minutes from the tenth on, four from the fifteenth; after
     twenty in an hour until the hour is over. So nobody is locked out for ever, and
     nobody guesses more than twenty times an hour.
+
+    Two hundred failed sign-ins a minute on the whole server are more than people make:
+    whoever spreads guesses over addresses and accounts is met by that last limit. It
+    holds back sign-ins alone; tokens, sessions and keys do not ask the throttle.
     """
 
     def __init__(self, failures: FailureStore, clock: Clock) -> None:
@@ -48,7 +53,11 @@ class Throttle:
         if account:
             until.append(await self._account_until(account, now))
         if address:
-            until.append(await self._address_until(address, now))
+            until.append(
+                await self._until(_address_subject(address), now, ADDRESS_PER_MINUTE)
+            )
+            if _is_plain(address):
+                until.append(await self._until(_EVERYWHERE, now, EVERYWHERE_PER_MINUTE))
         seconds = math.ceil((max(until) - now).total_seconds())
         return TooManyFailures(seconds) if seconds > 0 else None
 
@@ -59,17 +68,22 @@ class Throttle:
         for subject in _noted(account, address):
             if await self._failures.recent(subject, since=since, limit=1):
                 return True
-        return False
+        most = EVERYWHERE_PER_MINUTE
+        noted = await self._failures.recent(_ALL_NOTED, since=since, limit=most)
+        return len(noted) >= most
 
     async def note(self, account: str, address: str) -> None:
         """Remember that such a refusal has been logged."""
-        await self._failures.add(_noted(account, address), self._clock.now())
+        subjects = [*_noted(account, address), _ALL_NOTED]
+        await self._failures.add(subjects, self._clock.now())
 
     async def count(self, account: str, address: str) -> None:
         """Note one failure."""
         subjects = [_account_subject(account)] if account else []
         if address:
             subjects.append(_address_subject(address))
+            if _is_plain(address):
+                subjects.append(_EVERYWHERE)
         await self._failures.add(subjects, self._clock.now())
 
     async def forgive(self, account: str) -> None:
@@ -88,11 +102,18 @@ class Throttle:
         doublings = len(times) // ACCOUNT_PER_MINUTE - 1
         return times[0] + _MINUTE * (1 << doublings)
 
-    async def _address_until(self, address: str, now: datetime) -> datetime:
-        times = await self._failures.recent(
-            _address_subject(address), since=now - _MINUTE, limit=ADDRESS_PER_MINUTE
-        )
-        return times[-1] + _MINUTE if len(times) >= ADDRESS_PER_MINUTE else now
+    async def _until(self, subject: str, now: datetime, limit: int) -> datetime:
+        times = await self._failures.recent(subject, since=now - _MINUTE, limit=limit)
+        return times[-1] + _MINUTE if len(times) >= limit else now
+
+
+_EVERYWHERE = hashlib.sha256(b"everywhere").hexdigest()
+_ALL_NOTED = hashlib.sha256(b"noted everywhere").hexdigest()
+
+
+def _is_plain(address: str) -> bool:
+    """Whether tries from this address are sign-ins, not of a purpose of their own."""
+    return "|" not in address
 
 
 def _noted(account: str, address: str) -> list[str]:

@@ -6,16 +6,16 @@ signature; the claims are checked here, by the server's clock and strictly: PyJW
 would accept `"exp": "9999999999"`.
 """
 
-import json
 import re
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import jwt
 import msgspec
 
 from foretell.auth.errors import CredentialInvalid
 from foretell.auth.keyring import KeyRing
+from foretell.auth.strict_json import loads_strictly
 from foretell.core.clock import Clock
 from foretell.core.ids import new_id
 
@@ -127,11 +127,7 @@ class AccessTokens:
             if key is None:
                 raise jwt.InvalidKeyError
             found = self._signatures.decode_complete(token, key, algorithms=["ES256"])
-            raw = json.loads(
-                found["payload"],
-                object_pairs_hook=_without_repeats,
-                parse_constant=_refuse_constant,
-            )
+            raw = loads_strictly(found["payload"])
             return msgspec.convert(raw, Claims, strict=True)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise CredentialInvalid("The token does not count.") from error
@@ -153,14 +149,3 @@ def _header_of(token: str) -> _Header:
         return msgspec.json.decode(raw, type=_Header)
     except (msgspec.MsgspecError, ValueError) as error:
         raise CredentialInvalid("The token's header is not one of ours.") from error
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a claim stands twice")
-    return found
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

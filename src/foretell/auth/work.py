@@ -8,6 +8,7 @@ from typing import Protocol
 from foretell.auth.audit import Audit, Origin
 from foretell.auth.credential_store import FamilyStore, KeyStore, SessionStore
 from foretell.auth.keyring import derived_key
+from foretell.auth.legacy_tokens import LegacyRules
 from foretell.auth.store import CodeStore, EpochStore, UserStore
 from foretell.auth.throttle import Throttle
 from foretell.core.clock import Clock
@@ -21,8 +22,15 @@ ISSUER = "foretell"
 class Mailer(Protocol):
     """Sends a mail in the caller's transaction; `jobs` fills it in."""
 
-    async def send(self, *, to: str, subject: str, text: str) -> None:
-        """Hand over one mail; it goes out when the transaction has committed."""
+    async def send(
+        self, *, to: str, subject: str, text: str, is_decoy: bool = False
+    ) -> None:
+        """Hand over one mail; it goes out when the transaction has committed.
+
+        Args:
+            is_decoy: Do the same work and send nothing, so that time does not tell
+                whether there was anybody to write to.
+        """
         ...
 
 
@@ -36,6 +44,7 @@ class AuthOptions:
         issuer: Who signs our tokens; the same on every node, whatever its address.
         origins: Origins of browser front ends that may send the session cookie.
         permissions: What the roles give, extensions included.
+        legacy: Tokens of an older backend that count; `None` for none.
     """
 
     address: str
@@ -45,6 +54,7 @@ class AuthOptions:
     is_production: bool = False
     origins: frozenset[str] = frozenset()
     permissions: Permissions = field(default_factory=Permissions)
+    legacy: LegacyRules | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -59,7 +69,19 @@ class AuthOptions:
             is_production=settings.env == "production",
             origins=frozenset(o.rstrip("/") for o in settings.cors_origins),
             permissions=permissions or Permissions(),
+            legacy=_legacy_rules(settings),
         )
+
+
+def _legacy_rules(settings: Settings) -> LegacyRules | None:
+    secret = settings.legacy_jwt_secret
+    if secret is None:
+        return None
+    return LegacyRules(
+        secret.get_secret_value().encode(),
+        settings.legacy_jwt_issuer,
+        settings.legacy_jwt_audience,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +91,12 @@ class DerivedKeys:
     refresh: bytes
     codes: bytes
     csrf: bytes
+    settings: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> "DerivedKeys":
-        made = (derived_key(secret, p) for p in (b"refresh", b"codes", b"csrf"))
-        return cls(*made)
+        purposes = (b"refresh", b"codes", b"csrf", b"settings")
+        return cls(*(derived_key(secret, purpose) for purpose in purposes))
 
 
 @dataclass(frozen=True, slots=True)

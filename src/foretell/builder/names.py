@@ -34,7 +34,7 @@ _TAKEN_EXTENSIONS = _words(
 # Foretell's own tables and addresses; a test compares.
 TAKEN_PLURALS = _words(
     """alembic_version api_keys attention audit audit_log auth_epoch automatic_runs
-    browser_sessions connections dataset_versions datasets events ext failed_tries feature_set_versions feature_sets
+    browser_sessions connections dataset_versions datasets email events ext failed_tries feature_set_versions feature_sets
     features     idempotency_keys job_attempts job_queues jobs keys me model_alias_moves model_aliases
     model_versions models models_epoch one_time_codes password predict prediction_counts predictions query queues
     recipe_versions recipes refresh_families refresh_tokens resources schedule_ticks schedules session sessions setup

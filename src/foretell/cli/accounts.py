@@ -7,9 +7,12 @@ credential, and work when nobody can sign in any more.
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,6 +22,7 @@ from foretell.errors import NotFound
 
 if TYPE_CHECKING:
     from foretell.auth.identity import Services
+    from foretell.auth.importing import ForeignUser
     from foretell.auth.tables import ApiKey, User
     from foretell.cli.local import LocalServer
 
@@ -76,6 +80,62 @@ def enable_user(email: Email) -> None:
     """Let a disabled account in again."""
     _change(email, disabled=False)
     print(f"{email} is enabled")
+
+
+@users.command("email")
+def change_email(
+    email: Email, new: Annotated[str, typer.Argument(help="The new e-mail.")]
+) -> None:
+    """Give an account another e-mail, without asking either mailbox."""
+
+    async def run() -> None:
+        async with _server() as server, server.identity.unit_of_work() as services:
+            user = await services.accounts.get_by_email(email)
+            await services.emails.change_local(server.operator, user.id, new)
+
+    asyncio.run(run())
+    print(f"{email} is {new} now")
+
+
+@users.command("import")
+def import_users(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV with email, password_hash; name, role, disabled."),
+    ] = None,
+    django: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DSN",
+            help="Database of a Django project instead of a file; - reads it from "
+            "stdin, where no list of processes shows it.",
+        ),
+    ] = None,
+    table: Annotated[
+        str, typer.Option(help="Table of the project's user model.")
+    ] = "auth_user",
+    superusers: Annotated[
+        Role, typer.Option(help="Role of its superusers; others are viewers.")
+    ] = Role.VIEWER,
+    as_json: AsJson = False,
+) -> None:
+    """Take accounts over from another backend, passwords included.
+
+    Hashes of Django (PBKDF2, argon2id) and `$2b$` ones are checked as they are and
+    upgraded when their owner signs in. Accounts that are here already stay as they are.
+    Exits with 1 when some could not be taken.
+    """
+    if (file is None) == (django is None):
+        raise typer.BadParameter("name a CSV file, or --django DSN")
+    if django == "-":
+        django = sys.stdin.readline().strip()
+    report = asyncio.run(_import_users(file, django, table, superusers))
+    reasons = report.pop("reasons")
+    show_one(report | ({"reasons": reasons} if as_json else {}), as_json=as_json)
+    for reason in reasons:
+        print(reason, file=sys.stderr)
+    if report["refused"]:
+        raise typer.Exit(1)
 
 
 @users.command("delete")
@@ -167,6 +227,30 @@ async def _create_user(
         if user.role == Role.ADMIN and _keep_key_of(server):
             made["key_file"] = await _saved_key(server, user)
     return made
+
+
+async def _import_users(
+    file: Path | None, django: str | None, table: str, superusers: Role
+) -> dict[str, Any]:
+    from foretell.auth.foreign_users import csv_users, django_users
+    from foretell.auth.importing import ImportReport, in_batches
+
+    report = ImportReport()
+    async with _server() as server:
+        if django is not None:
+            found = django_users(django, table=table, superusers=superusers)
+        else:
+            found = _each(csv_users(cast(Path, file)))
+        async with aclosing(found) as source:
+            async for batch in in_batches(source):
+                async with server.identity.unit_of_work() as services:
+                    await services.imports.take(server.operator, batch, report)
+    return asdict(report)
+
+
+async def _each(items: Iterator["ForeignUser"]) -> AsyncGenerator["ForeignUser"]:
+    for item in items:
+        yield item
 
 
 async def _create_key(

@@ -22,6 +22,7 @@ from foretell.cli import (
     recipes,
     schedules,
     serving,
+    signing_keys,
 )
 from foretell.cli.failures import report
 from foretell.errors import ForetellError
@@ -40,6 +41,7 @@ app.command("new")(building.new)
 app.add_typer(building.generate, name="generate")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
+app.add_typer(signing_keys.commands, name="signing-key")
 app.add_typer(datasets.commands, name="dataset")
 app.add_typer(recipes.commands, name="recipe")
 app.add_typer(models.commands, name="model")

@@ -1,6 +1,7 @@
 """Listings and single things, for people as tables and for programs as JSON."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
@@ -11,6 +12,7 @@ Limit: TypeAlias = Annotated[
     int, typer.Option("--limit", min=1, help="At most so many.")
 ]
 _PAGE = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def show_list(
@@ -83,7 +85,12 @@ def shown_cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        return " ".join(value)
+        return _on_one_line(" ".join(value))
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    return _on_one_line(str(value))
+
+
+def _on_one_line(text: str) -> str:
+    """`text` as one line that no terminal obeys: names are chosen by others."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
+from foretell.auth.seal import Seal
 from foretell.connections.addresses import allowed_addresses
 from foretell.connections.outside import Outside
-from foretell.connections.seal import Seal
 from foretell.connections.service import ConnectionsService, People
 from foretell.connections.store import ConnectionStore
 from foretell.core.connectors import Connector
 from foretell.core.parts import Parts
-from foretell.core.secret import load_secret
+from foretell.core.secret import load_secrets
 
 
 def provide_connections(
@@ -20,12 +20,9 @@ def provide_connections(
 ) -> None:
     """Give `parts` the way out."""
     settings = parts.settings
-    secrets = [load_secret(settings)]
-    if settings.secret_key_old is not None:
-        secrets.append(settings.secret_key_old.get_secret_value().encode())
     parts.provide(
         Outside(
-            Seal(secrets),
+            Seal(load_secrets(settings), b"connections"),
             allowed_addresses(settings),
             settings.connection_files or settings.data_dir / "databases",
             own,

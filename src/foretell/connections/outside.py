@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from foretell.auth.seal import Seal
 from foretell.connections.addresses import Addresses
 from foretell.connections.addressing import Said
 from foretell.connections.errors import FileForbidden
 from foretell.connections.kinds import kind_of
-from foretell.connections.seal import Seal
 from foretell.core.connectors import GROUP, Connector, Target
 from foretell.core.plugins import load_plugin
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from foretell.auth.audit import Audit
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
+from foretell.auth.seal import SealBroken
 from foretell.connections.addressing import Said
 from foretell.connections.errors import (
     ConnectionInvalid,
@@ -19,7 +20,6 @@ from foretell.connections.errors import (
 )
 from foretell.connections.kinds import kind_of
 from foretell.connections.outside import Outside
-from foretell.connections.seal import SealBroken
 from foretell.connections.store import ConnectionStore
 from foretell.connections.tables import Connection
 from foretell.core.clock import Clock

@@ -68,7 +68,8 @@ class Principal:
         user_id: The user behind the credential.
         scopes: Granted scopes as text, narrowed ones included
             (`models:predict:churn`).
-        method: How they proved it: `token`, `key`, `session`, `job`, `cli`.
+        method: How they proved it: `token`, `key`, `session`, `legacy`, `job`,
+            `cli`.
         credential_id: Key id or session id, for the audit log.
     """
 
@@ -112,12 +113,17 @@ class Authenticator(Protocol):
     """Turns the credential of a request into a principal. `auth` implements it."""
 
     async def authenticate(
-        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+        self,
+        headers: Mapping[bytes, bytes],
+        *,
+        is_safe_method: bool,
+        address: str = "",
     ) -> Principal | None:
         """Return the caller, or `None` when no credential was sent.
 
         Args:
             headers: Request headers, lower-case names.
+            address: Where the request comes from, noted with an API key's use.
             is_safe_method: GET, HEAD or OPTIONS; others need the CSRF header
                 when the credential is a cookie.
 

@@ -24,6 +24,13 @@ def load_secret(settings: Settings) -> bytes:
         return _make(path)
 
 
+def load_secrets(settings: Settings) -> list[bytes]:
+    """The secret, and behind it the one before where SECRET_KEY_OLD still names it."""
+    old = settings.secret_key_old
+    found = [load_secret(settings)]
+    return found if old is None else [*found, old.get_secret_value().encode()]
+
+
 def _make(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{_FILE}.{os.getpid()}")

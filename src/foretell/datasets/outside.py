@@ -67,6 +67,9 @@ class OutsideDatasets:
         columns = [str(column["name"]) for column in view.columns]
         ensure_sink(wanted, kind_of(opened.kind), columns)
         args = {**wanted.model_dump(mode="json"), "version": view.version}
+        await self.datasets.note_export(
+            principal, name, version=view.version, connection=wanted.connection
+        )
         return await self.jobs.submit(
             EXPORT_TASK, {"dataset": name, **args}, owner_id=principal.user_id
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from foretell.auth.dependencies import DepartureLog
 from foretell.core.pagination import Cursors
 from foretell.core.principal import Principal, Scope
 from foretell.datasets.dependencies import (
@@ -191,6 +192,7 @@ async def download_dataset(
     user: CurrentUser,
     views: DatasetViews,
     reader: Reader,
+    departures: DepartureLog,
     version: Version = None,
     format: FileFormat = "csv",
     select: Select = None,
@@ -200,6 +202,14 @@ async def download_dataset(
     view = await views.get(user, name, version)
     wanted = RowsRequest(view.dataset.id, view.version, select, where)
     query = wanted.query(columns_of(view.shown), reader.functions)
+    await departures(
+        "dataset.download",
+        user,
+        kind="dataset",
+        object_id=name,
+        version=view.version,
+        format=format,
+    )
     chunks = reader.download(view.shown, query, format)
     return _download(chunks, format, f"{name}-v{view.version}.{format}")
 

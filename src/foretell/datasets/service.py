@@ -393,6 +393,14 @@ class DatasetsService:
                 action, principal, kind="dataset", object_id=name, **detail
             )
 
+    async def note_export(
+        self, principal: Principal, name: str, *, version: int, connection: str
+    ) -> None:
+        """Log that a version is written to an outside database."""
+        await self._note(
+            principal, "dataset.export", name, version=version, connection=connection
+        )
+
     async def exists(self, dataset_id: str) -> bool:
         """Whether a dataset of that id is there; asks for no rights."""
         return await self._store.find_by_id(dataset_id) is not None

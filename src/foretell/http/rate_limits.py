@@ -15,6 +15,7 @@ from foretell.core.addresses import network_of
 from foretell.core.principal import Authenticator
 from foretell.core.rates import Rate, Rates, Verdict, whole_seconds
 from foretell.errors import Forbidden, Throttled, Unauthenticated, Unavailable
+from foretell.http.caller_address import caller_address
 from foretell.http.token_schemes import TokenSchemes
 
 # What probes ask, and what a page loads at once: none of it reaches the database.
@@ -80,7 +81,7 @@ class RateLimits:
         principal = self._authenticator.authenticate_cached(headers)
         if principal is not None:
             return "user", f"user:{principal.user_id}", None
-        address = f"address:{network_of(_address(scope))}"
+        address = f"address:{network_of(caller_address(scope))}"
         if not (b"authorization" in headers or b"cookie" in headers):
             return "address", address, None
         refused = self.rates.refusal(address)
@@ -97,7 +98,9 @@ class RateLimits:
         headers: Mapping[bytes, bytes] = dict(view["headers"])
         try:
             # Whether a cookie may change anything is for the route to say.
-            found = await self._authenticator.authenticate(headers, is_safe_method=True)
+            found = await self._authenticator.authenticate(
+                headers, is_safe_method=True, address=caller_address(scope)
+            )
         except (Unauthenticated, Forbidden, Unavailable):
             return None
         return found.user_id if found else None
@@ -107,11 +110,6 @@ class RateLimits:
         seconds = verdict.reset_seconds if remaining else verdict.wait_seconds
         left = f'"caller";r={remaining};t={max(whole_seconds(seconds), 1)}'
         return [(b"ratelimit-policy", self._policy), (b"ratelimit", left.encode())]
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def _state(scope: Scope) -> MutableMapping[str, Any]:

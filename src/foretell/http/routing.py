@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope
 from foretell.core.principal import Principal
 from foretell.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
 from foretell.http import idempotency, waiting
+from foretell.http.caller_address import caller_address
 from foretell.http.dependencies import get_current_user
 from foretell.http.state import state
 
@@ -232,7 +233,9 @@ async def _find_principal(request: Request) -> Principal | None:
         return given
     request.app.state.token_schemes.translate(request.scope)
     return await state(request).authenticator.authenticate(
-        dict(request.scope["headers"]), is_safe_method=request.method in _SAFE_METHODS
+        dict(request.scope["headers"]),
+        is_safe_method=request.method in _SAFE_METHODS,
+        address=caller_address(request.scope),
     )
 
 

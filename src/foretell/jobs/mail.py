@@ -13,6 +13,8 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from foretell.auth.seal import Seal, SealBroken
+from foretell.core.secret import load_secrets
 from foretell.errors import Invalid, Unavailable
 from foretell.settings import Settings
 
@@ -40,11 +42,14 @@ class Mailer:
     Attributes:
         url: `smtp://user:password@host:587?tls=start`, `smtps://…`, or `None`.
         outbox: Folder for mails when there is no server.
+        seal: Closes texts that wait in a job: a mail may hold a link that sets a
+            password, and the table of jobs is read and copied by many.
     """
 
     url: str | None
     sender: str
     outbox: Path
+    seal: Seal
 
     @classmethod
     def of(cls, settings: Settings) -> "Mailer":
@@ -53,7 +58,20 @@ class Mailer:
             None if url is None else url.get_secret_value(),
             settings.mail_from,
             settings.data_dir / "outbox",
+            Seal(load_secrets(settings), b"mail"),
         )
+
+    def opened(self, sealed: str) -> str:
+        """The text of a mail that the server sealed.
+
+        Raises:
+            MailRefused: It was sealed with a secret that is not there any more.
+        """
+        try:
+            return self.seal.open(sealed).get_secret_value()
+        except SealBroken:
+            words = "The mail was sealed with another secret of the server."
+            raise MailRefused(words) from None
 
     def compose(
         self, message_id: str, to: str, subject: str, text: str

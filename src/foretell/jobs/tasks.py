@@ -35,6 +35,12 @@ class Mail(BaseModel):
         str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)
     ]
     text: Annotated[str, StringConstraints(max_length=100_000)]
+    is_sealed: bool = Field(
+        False, description="Whether the server itself has sealed the text."
+    )
+    is_decoy: bool = Field(
+        False, description="Whether nobody gets it: it hides that there is nobody."
+    )
 
 
 class Sleep(BaseModel):
@@ -53,8 +59,11 @@ class Echo(BaseModel):
 async def send_mail(job: JobContext, args: Mail) -> dict[str, str]:
     """Send one mail, by SMTP or into the outbox folder."""
     mailer = job.services.port(Mailer)
-    message = mailer.compose(job.job_id, args.to, args.subject, args.text)
-    by = await asyncio.to_thread(mailer.send, message)
+    text = mailer.opened(args.text) if args.is_sealed else args.text
+    message = mailer.compose(job.job_id, args.to, args.subject, text)
+    by = "nobody"
+    if not args.is_decoy:
+        by = await asyncio.to_thread(mailer.send, message)
     job.log(f"sent by {by}")
     return {"to": args.to, "by": by}
 

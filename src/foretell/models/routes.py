@@ -8,6 +8,7 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
+from foretell.auth.dependencies import DepartureLog
 from foretell.core.pagination import Page
 from foretell.core.principal import Principal, Scope
 from foretell.http.dependencies import CurrentUser, Cursor, ObjectLimit, State
@@ -261,17 +262,25 @@ async def read_artifact(
     user: CurrentUser,
     state: State,
     models: Models,
+    departures: DepartureLog,
 ) -> Response:
     """Download the artifact of a version, byte for byte as it was uploaded."""
     view = await models.get_version(user, model, version)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        # By now the request's own session has gone: never two connections at once.
+        what = {"kind": "model", "object_id": model, "version": view.version}
+        await departures("model.download", user, **what)
+        async for chunk in state.blobs.read(view.row.artifact_key):
+            yield chunk
+
     headers = {
         "Content-Disposition": f'attachment; filename="{model}-{view.version}"',
         "Content-Length": str(view.row.bytes),
         "ETag": f'"{view.row.sha256}"',
     }
-    chunks = state.blobs.read(view.row.artifact_key)
     return StreamingResponse(
-        chunks, headers=headers, media_type="application/octet-stream"
+        chunks(), headers=headers, media_type="application/octet-stream"
     )
 
 

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from foretell.core.principal import Authenticator, Principal
 from foretell.core.principal import Scope as Permission
 from foretell.errors import ForetellError, Unauthenticated
+from foretell.http.caller_address import caller_address
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.http.routing import demand_scopes, limit_body
 from foretell.predictions.inference_protocol.messages import json_length_in
@@ -98,7 +99,7 @@ class PredictFastPath:
         receive: Receive,
         target: _Target,
     ) -> Reply:
-        principal = await self._admit(headers)
+        principal = await self._admit(scope, headers)
         receive = _limited(scope, headers, receive)
         routing_key = routing_key_in(headers)
         model = target.model
@@ -119,11 +120,11 @@ class PredictFastPath:
             return await self._predictions.predict_any(principal, question)
         return await self._predictions.predict(principal, model, question)
 
-    async def _admit(self, headers: dict[bytes, bytes]) -> Principal:
+    async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
         principal = self._authenticator.authenticate_cached(headers)
         if principal is None:
             principal = await self._authenticator.authenticate(
-                headers, is_safe_method=False
+                headers, is_safe_method=False, address=caller_address(scope)
             )
         if principal is None:
             raise Unauthenticated("Sign in, or send an API key as a Bearer token.")

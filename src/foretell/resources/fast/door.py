@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from foretell.core.principal import Authenticator, Principal
 from foretell.errors import ForetellError, Unavailable
+from foretell.http.caller_address import caller_address
 from foretell.http.compression import compressed
 from foretell.http.problems import on_unexpected, problem_response
 from foretell.resources.fast.answers import Answer
@@ -128,7 +129,7 @@ class ResourceFastPath:
             address, _, key = path.rpartition("/")
             resource = self._by_address[address]
         scope["fast_route"] = _route_of(resource, method, key)
-        principal = await self._admit(resource, headers, is_read=method == "GET")
+        principal = await self._admit(scope, headers, is_read=method == "GET")
         call = Call(scope, headers, principal)
         if method == "GET":
             return await (resource.get(call, key) if key else resource.list_page(call))
@@ -145,16 +146,12 @@ class ResourceFastPath:
         )
 
     async def _admit(
-        self,
-        resource: FastResource,
-        headers: Mapping[bytes, bytes],
-        *,
-        is_read: bool,
+        self, scope: Scope, headers: Mapping[bytes, bytes], *, is_read: bool
     ) -> Principal | None:
         principal = self._authenticator.authenticate_cached(headers)
         if principal is None:
             principal = await self._authenticator.authenticate(
-                headers, is_safe_method=is_read
+                headers, is_safe_method=is_read, address=caller_address(scope)
             )
         return principal
 

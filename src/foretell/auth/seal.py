@@ -14,18 +14,20 @@ from pydantic import SecretStr
 
 from foretell.auth.keyring import derived_key
 
-_PURPOSE = b"connections"
-
 
 class SealBroken(Exception):
     """No known key opens it."""
 
 
 class Seal:
-    """Seals with the first secret, opens with any of them."""
+    """Seals with the first secret, opens with any of them.
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        keys = [derived_key(secret, _PURPOSE) for secret in secrets]
+    Args:
+        purpose: What it is for; nothing that was sealed for another one opens.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], purpose: bytes) -> None:
+        keys = [derived_key(secret, purpose) for secret in secrets]
         self._keys = {
             hashlib.sha256(key).hexdigest()[:8]: Fernet(base64.urlsafe_b64encode(key))
             for key in keys
