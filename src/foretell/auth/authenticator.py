@@ -20,6 +20,7 @@ from foretell.auth import opaque, sessions
 from foretell.auth.cookies import find_cookie
 from foretell.auth.credential_store import LookupStore
 from foretell.auth.errors import CredentialInvalid, CsrfFailed
+from foretell.auth.host_users import Ask, HostPeople, HostUser, asking
 from foretell.auth.origin_check import check_origin
 from foretell.auth.store import EpochStore
 from foretell.auth.tables import User
@@ -53,6 +54,7 @@ class IdentityAuthenticator:
         lookups: Opens a short read of what credentials need.
         usage: Where to note that a key or session was used.
         csrf_key: Key of the CSRF tokens.
+        people: Finds the accounts of a host's people, where there may be a host.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class IdentityAuthenticator:
         clock: Clock,
         options: AuthOptions,
         csrf_key: bytes,
+        people: HostPeople | None = None,
     ) -> None:
         self._lookups = lookups
         self._tokens = tokens
@@ -71,6 +74,7 @@ class IdentityAuthenticator:
         self._clock = clock
         self._options = options
         self._csrf_key = csrf_key
+        self._people = people
         self._remembered: dict[bytes, _Answer] = {}
         self._epoch = -1
         self._looked_at = self._look_again_at = _LONG_AGO
@@ -80,7 +84,22 @@ class IdentityAuthenticator:
         self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
     ) -> Principal | None:
         """See `Authenticator`. With an `Authorization: Bearer` header, cookies do
-        not count; without one, a cookie needs the CSRF header to change things."""
+        not count; without one, a cookie needs the CSRF header to change things. Whom
+        the host of a mount has signed in counts where no credential of ours does."""
+        ask = asking.get()
+        if ask is None:
+            return await self._by_own(headers, is_safe_method=is_safe_method)
+        try:
+            found = await self._by_own(headers, is_safe_method=is_safe_method)
+        except CredentialInvalid:
+            found = await self._by_host(ask, headers, is_safe_method=is_safe_method)
+            if found is None:
+                raise
+        return found or await self._by_host(ask, headers, is_safe_method=is_safe_method)
+
+    async def _by_own(
+        self, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+    ) -> Principal | None:
         bearer = _bearer_of(headers)
         if bearer is not None:
             return await self._by_bearer(bearer, headers[b"authorization"])
@@ -130,6 +149,22 @@ class IdentityAuthenticator:
         return await self._answered(
             b"cookie " + cookie.encode(), lambda: self._by_session(cookie)
         )
+
+    async def _by_host(
+        self, ask: Ask, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+    ) -> Principal | None:
+        who = await ask()
+        if who is None or self._people is None:
+            return None
+        people = self._people
+        # Twice the same words are the same person with the same rights.
+        principal = await self._answered(
+            b"host " + repr(who).encode(), lambda: self._by_host_user(people, who)
+        )
+        if not is_safe_method and _is_ambient(headers):
+            check_origin(headers, self._options)
+            self._check_csrf(headers, principal)
+        return principal
 
     async def _answered(
         self, sent: bytes, find: Callable[[], Awaitable[_Answer]]
@@ -190,6 +225,11 @@ class IdentityAuthenticator:
         principal = _principal(user, self._all_of(user), "session", row.id)
         self._usage.session_used(row.id, row.last_used_at)
         return self._answer(principal, _SESSION_FOR, ends_at)
+
+    async def _by_host_user(self, people: HostPeople, who: HostUser) -> _Answer:
+        user = await people.account_of(who)
+        principal = _principal(user, self._all_of(user), "host", user.id)
+        return self._answer(principal, _SESSION_FOR, None)
 
     def _all_of(self, user: User) -> frozenset[str]:
         return self._options.permissions.scopes_of(Role(user.role))
@@ -252,6 +292,14 @@ class IdentityAuthenticator:
 def _bearer_of(headers: Mapping[bytes, bytes]) -> bytes | None:
     scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
     return credential.strip() if scheme.lower() == b"bearer" else None
+
+
+def _is_ambient(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser may have added by itself what the host knew the caller by, as
+    it does with cookies, certificates and these schemes; another site's page can make
+    it do so."""
+    scheme = headers.get(b"authorization", b"").partition(b" ")[0].lower()
+    return scheme in (b"", b"basic", b"digest", b"negotiate", b"ntlm")
 
 
 def _principal(
