@@ -390,7 +390,10 @@ def unsafe_in_production(settings: Settings) -> Iterator[str]:
         )
     for name, words in (
         ("allowed_hosts", "name the hosts; with * links and caches follow any Host"),
-        ("trusted_proxies", "name the proxies; with * anybody says where they call from"),
+        (
+            "trusted_proxies",
+            "name the proxies; with * anybody says where they call from",
+        ),
     ):
         if "*" in getattr(settings, name):
             yield f"{name.upper()}: {words}"

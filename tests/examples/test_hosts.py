@@ -316,7 +316,9 @@ def test_an_aiohttp_application_asks_for_predictions(
                 answer = _when_there(client, {"rows": [row, row]})
                 assert answer.status_code == 200, answer.text
                 assert [s["prediction"] for s in answer.json()["scores"]] == [0, 0]
-                assert client.post("/score/iris", json={"rows": [{}]}).status_code == 422
+                assert (
+                    client.post("/score/iris", json={"rows": [{}]}).status_code == 422
+                )
                 assert client.post("/score/none", json={"rows": []}).status_code == 422
                 assert client.post("/score/iris", json=[]).status_code == 400
         finally:

@@ -93,7 +93,9 @@ def test_what_wsgi_cannot_carry_is_refused(client):
     assert chunked.json["type"].endswith("/length-required")
     odd = client.get("/hello", environ_overrides={"PATH_INFO": "/ft/\xff"})
     assert odd.status_code == 422
-    odd = client.get("/hello", environ_overrides={"PATH_INFO": "/ft/", "QUERY_STRING": "\xff"})
+    odd = client.get(
+        "/hello", environ_overrides={"PATH_INFO": "/ft/", "QUERY_STRING": "\xff"}
+    )
     assert odd.status_code == 422
 
 
@@ -124,7 +126,9 @@ def test_after_its_end_it_says_so(site, client):
 
 def test_a_start_that_fails_is_told(settings, tmp_path):
     broken = settings.model_copy(
-        update={"database_url": type(settings.database_url)("sqlite:////nowhere/at/all")}
+        update={
+            "database_url": type(settings.database_url)("sqlite:////nowhere/at/all")
+        }
     )
     site = Flask(__name__)
     mount = mount_in_flask(site, create_app(broken, with_worker=False))

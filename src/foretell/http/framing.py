@@ -174,14 +174,15 @@ class StrictProtocol(HttpToolsProtocol):
             return
         self._look_task = self.loop.call_later(self.LOOK_SECONDS, self._look)
         waited = self.loop.time() - self._since
-        if self._phase is _Phase.FIRST and waited > self.HEAD_SECONDS:
-            self.transport.close()
-        elif self._phase is _Phase.IDLE and waited > self.timeout_keep_alive:
-            self.transport.close()
-        elif self._phase is _Phase.HEAD and waited > self.HEAD_SECONDS:
-            self._refuse(_SLOW)
-        elif self._phase is _Phase.BODY and waited > self.BODY_SECONDS:
-            self._look_at_body(waited)
+        match self._phase:
+            case _Phase.FIRST if waited > self.HEAD_SECONDS:
+                self.transport.close()
+            case _Phase.IDLE if waited > self.timeout_keep_alive:
+                self.transport.close()
+            case _Phase.HEAD if waited > self.HEAD_SECONDS:
+                self._refuse(_SLOW)
+            case _Phase.BODY if waited > self.BODY_SECONDS:
+                self._look_at_body(waited)
         self._look_at_answer()
 
     def _look_at_body(self, waited: float) -> None:

@@ -39,7 +39,9 @@ class LengthRequired(Invalid):
     status = 411
 
     def __init__(self) -> None:
-        super().__init__("Send the body with Content-Length; this host takes no chunks.")
+        super().__init__(
+            "Send the body with Content-Length; this host takes no chunks."
+        )
 
 
 class AddressUnreadable(Invalid):

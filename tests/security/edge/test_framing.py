@@ -117,7 +117,6 @@ def test_k04_a_damaged_chunk_ends_the_connection(server: Server, body: bytes):
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX A: b\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n: b\r\n\r\n",
         b"GET /healthz HTTP/9.9\r\nHost: localhost\r\n\r\n",
-        b"GET  /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],

@@ -89,7 +89,9 @@ def test_k11_a_body_has_a_size_announced_or_counted(
     server: Server, admin: httpx2.Client
 ):
     key = admin.headers["authorization"].encode()
-    headers = HEAD + b"Authorization: " + key + b"\r\nContent-Type: application/json\r\n"
+    headers = (
+        HEAD + b"Authorization: " + key + b"\r\nContent-Type: application/json\r\n"
+    )
     line = b"POST /api/jobs HTTP/1.1"
     announced = request(line, headers + b"Content-Length: 9999999\r\n")
     assert say(server.url, announced).statuses == [413]
@@ -216,9 +218,7 @@ def test_k23_an_answer_that_nobody_reads_is_dropped(settings: Settings):
         b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
     ],
 )
-def test_k23_answers_come_in_the_order_of_their_requests(
-    server: Server, second: bytes
-):
+def test_k23_answers_come_in_the_order_of_their_requests(server: Server, second: bytes):
     heard = say(server.url, request() + request() + second + request())
     assert heard.statuses[:2] == [200, 200]
     assert heard.statuses[2:] in ([], [400])
