@@ -16,14 +16,13 @@ from foretell.testing.unmigrated import make_tables
 
 __all__ = ["clock", "database_url", "foretell_blank", "settings"]
 
-Open = Callable[..., "object"]
-
-
 @pytest.fixture
-async def foretell(settings: Settings, clock: FakeClock) -> Edge:
+async def foretell(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
     app = create_app(settings, clock=clock, with_worker=False)
     await make_tables(app.state.foretell)
-    return app
+    yield app
+    # Its lifespan does it, where it ran.
+    await app.state.foretell.database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Foretell below a path of a Flask application, as servers of WSGI call it."""
 
-import io
 import time
 
 import pytest
@@ -84,11 +83,8 @@ def test_flasks_session_says_who_calls(client):
 
 
 def test_what_wsgi_cannot_carry_is_refused(client):
-    chunked = client.post(
-        "/ft/token",
-        input_stream=io.BytesIO(b"a=b"),
-        headers={"Transfer-Encoding": "chunked"},
-    )
+    chunks = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    chunked = client.post("/ft/token", environ_overrides=chunks)
     assert chunked.status_code == 411
     assert chunked.json["type"].endswith("/length-required")
     odd = client.get("/hello", environ_overrides={"PATH_INFO": "/ft/\xff"})
@@ -124,14 +120,12 @@ def test_after_its_end_it_says_so(site, client):
     assert client.get("/hello").status_code == 200
 
 
-def test_a_start_that_fails_is_told(settings, tmp_path):
-    broken = settings.model_copy(
-        update={
-            "database_url": type(settings.database_url)("sqlite:////nowhere/at/all")
-        }
-    )
+def test_a_start_that_fails_is_told(settings):
+    empty = settings.model_copy(update={"database_url": None})
+    settings.data_dir.mkdir()
     site = Flask(__name__)
-    mount = mount_in_flask(site, create_app(broken, with_worker=False))
+    app = create_app(empty, with_worker=False, with_migration=False)
+    mount = mount_in_flask(site, app)
     try:
         answer = site.test_client().get("/ft/healthz")
         assert answer.status_code == 503

@@ -100,8 +100,10 @@ class OwnLoop:
             if self._is_over:
                 return
             self._loop, self._ending = loop, ending
-        async with running(self._app):
-            self._started.set_result(loop)
-            await ending.wait()
-        with self._lock:
-            self._loop = None
+        try:
+            async with running(self._app):
+                self._started.set_result(loop)
+                await ending.wait()
+        finally:
+            with self._lock:
+                self._loop = None

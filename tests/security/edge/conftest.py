@@ -54,6 +54,7 @@ def serving(
     protocol: type[StrictProtocol] = StrictProtocol,
 ) -> Iterator[str]:
     """The address of a server in a thread, configured as `foretell serve` does."""
+    settings = settings.model_copy(update={"allowed_hosts": ["127.0.0.1", "localhost"]})
     config = config_of(settings, Plan(1, False, False, True))
     config.app = create_app(settings, extensions=extensions, with_worker=False)
     config.factory = False
