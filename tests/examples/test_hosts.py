@@ -76,13 +76,17 @@ class Host:
         key: str = httpx2.Response(200, text=done.stdout).json()["key"]
         return key
 
-    def ada(self) -> httpx2.Client:
+    @contextmanager
+    def ada(self) -> Iterator[httpx2.Client]:
         """A client of somebody who has signed in at the host."""
-        client = httpx2.Client(base_url=self.url, timeout=60)
+        auth = (ADA, "secret") if self.name == "Starlette" else None
+        with httpx2.Client(base_url=self.url, timeout=60, auth=auth) as client:
+            if self.name != "Starlette":
+                self._sign_in(client)
+            yield client
+
+    def _sign_in(self, client: httpx2.Client) -> None:
         form = {"name": ADA, "password": "secret"}
-        if self.name == "Starlette":
-            client.auth = (ADA, "secret")
-            return client
         if self.name == "Django":
             # The page's own token; Django's CSRF protection is on.
             token = client.get("/hello").text.rpartition(" ")[2]
@@ -91,7 +95,6 @@ class Host:
         assert answer.status_code in (200, 204), answer.text
         if self.name == "FastAPI":
             client.headers["Authorization"] = f"Bearer {answer.json()}"
-        return client
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -221,7 +224,7 @@ def test_jobs_run_and_models_answer_below_the_prefix(
         headers={"Prefer": "wait=50", "Content-Type": "application/octet-stream"},
     )
     assert made.status_code == 201, made.text
-    assert made.headers["location"] == "/ft/api/datasets/people/versions/1"
+    assert made.headers["location"] == "/ft/api/datasets/people"
     assert admin.get(made.headers["location"]).json()["rows"] == 2
     taken = admin.post(
         "/ft/api/models/iris/versions",
