@@ -16,6 +16,7 @@ from foretell.testing.unmigrated import make_tables
 
 __all__ = ["clock", "database_url", "foretell_blank", "settings"]
 
+
 @pytest.fixture
 async def foretell(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
     app = create_app(settings, clock=clock, with_worker=False)

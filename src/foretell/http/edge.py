@@ -19,13 +19,13 @@ import orjson
 from fastapi import FastAPI
 from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import bind_to_lines, get_logger
 from foretell.http.access_log import AccessLog
+from foretell.http.compression import compressed
 from foretell.http.limits import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -92,6 +92,11 @@ _NOT_STARTED = (
 
 # A year; told only where the caller came by TLS, which plain http could not keep.
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+_HEADERS = {
+    "overloaded": {"Retry-After": "1"},
+    "method-not-allowed": {"Allow": ", ".join(sorted(_METHODS))},
+}
+"""Headers of refusals, by their slugs."""
 _NO_STORE = (b"cache-control", b"no-store")
 _API_POLICY = (
     b"content-security-policy",
@@ -136,10 +141,10 @@ class Edge(FastAPI):
         self._access_log = access_log
         self._fast_paths: list[FastPath] = []
         self._rate_limits: RateLimits | None = None
-        self._compressed: ASGIApp = GZipMiddleware(self.handle, minimum_size=1024)
         self._max_requests = max_requests or sys.maxsize
         self._requests = 0
         self.is_started = not needs_start
+        self._compressed = compressed(self.handle)
         self._ids = count()
         self._id_prefix = os.urandom(9).hex()
         self._front: ASGIApp = self._choose
@@ -205,8 +210,7 @@ class Edge(FastAPI):
         self._requests += 1
         try:
             if refusal is not None:
-                headers = {"Retry-After": "1"} if refusal is _OVERLOADED else {}
-                problem = Problem(*refusal, headers=headers)
+                problem = Problem(*refusal, headers=_HEADERS.get(refusal[1], {}))
                 await _refused(scope, problem)(scope, receive, answer)
             else:
                 await self._front(scope, receive, answer)

@@ -250,6 +250,7 @@ def _response(refusal: Refusal) -> bytes:
         b"content-type: " + MEDIA_TYPE.encode() + b"\r\n",
         b"content-length: %d\r\n" % len(body),
         b"connection: close\r\n",
+        *((b"allow: GET\r\n",) if status == 405 else ()),
         *(name + b": " + value + b"\r\n" for name, value in SECURITY_HEADERS),
         b"\r\n",
         body,

@@ -34,7 +34,8 @@ _WRITES = [requires(Scope.JOBS_WRITE)]
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `state`, `progress` and `log`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        # Without a schema: it would be one of a whole body, which a stream is not.
+        "content": {"text/event-stream": {}},
     }
 }
 
