@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements bench-identity
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements bench-identity schemathesis
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -71,6 +71,11 @@ bench-identity: setup
 # FAULTS=10000 AT_ONCE=3 for a night, SEED=… to see one again, STORES=… EXECUTORS=… for some.
 chaos: setup
 	$(RUN) python -m tests.chaos
+
+# What the OpenAPI document promises, asked of a server by Schemathesis, which is brought
+# for it and not with every setup. SECONDS=1800 for longer, SEED=… for other requests.
+schemathesis: setup
+	SECONDS=$(or $(SECONDS),60) SEED=$(SEED) $(RUN) python -m tests.security.outside.fuzz $(ARGS)
 
 # What others wait while hostile files are uploaded.
 bench-hostile: setup

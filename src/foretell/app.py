@@ -147,6 +147,8 @@ def create_app(
         cors_origins=settings.cors_origins,
         metrics=state.port(Metrics),
         access_log=state.port(AccessLog),
+        max_requests=settings.max_requests,
+        needs_start=True,
     )
     share(app, state)
     app.add_fast_path(PredictFastPath(state.authenticator, predictions))
@@ -278,6 +280,8 @@ def _lifespan(
             await stack.enter_async_context(fast_path(app, state, descriptions))
             if app.state.with_worker:
                 await stack.enter_async_context(_supervisor(state))
+            app.is_started = True
+            stack.callback(setattr, app, "is_started", False)
             yield
 
     return lifespan

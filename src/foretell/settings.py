@@ -9,7 +9,7 @@ because a misspelt setting that is silently ignored is how servers end up open.
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -55,6 +55,11 @@ BROKERED = frozenset({"celery", "rq", "dramatiq"})
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@]*):([^@]*)@")
 _URL_QUERY = re.compile(r"\?.*$")
+_PLAIN_HTTP = re.compile(r"http://", re.IGNORECASE)
+_LOOPBACK = re.compile(
+    r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)", re.IGNORECASE
+)
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+")
 
 
 class SettingsError(ForetellError):
@@ -241,6 +246,12 @@ class Settings(BaseSettings):
         description="Requests of one caller, such as 100/second; per minute, hour and "
         "day too.",
     )
+    max_requests: int = Field(
+        2000,
+        ge=0,
+        description="Requests that one server process answers at the same time, open "
+        "streams of events among them; more are 503. 0 for any number.",
+    )
     sandbox: Literal["best", "require"] = Field(
         "best", description="require refuses to start without every sandbox part."
     )
@@ -300,7 +311,14 @@ class Settings(BaseSettings):
     def _no_wildcard(cls, value: list[str]) -> list[str]:
         if "*" in value:
             raise ValueError("name the origins; * would let any site call with cookies")
-        return value
+        # Browsers send it in lower case and without a slash, and it is compared as text.
+        origins = [origin.rstrip("/").lower() for origin in value]
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin, such as https://app.example.org"
+                )
+        return origins
 
     @field_validator("rate_limit")
     @classmethod
@@ -330,18 +348,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> "Settings":
-        if self.env == "production" and self.secret_key is None:
-            raise ValueError(
-                "SECRET_KEY: production needs one that you set and back up "
-                "(openssl rand -base64 48)"
-            )
-        for name in sorted(self.secret_fields) if self.env == "production" else ():
-            value: SecretStr | None = getattr(self, name)
-            if value is not None and is_guessable(value.get_secret_value()):
-                raise ValueError(
-                    f"{name.upper()}: others could guess it; make a random one "
-                    "(openssl rand -base64 48)"
-                )
+        if self.env == "production":
+            for reason in unsafe_in_production(self):
+                raise ValueError(reason)
         return self
 
     @classmethod
@@ -411,6 +420,41 @@ def is_guessable(secret: str) -> bool:
         # A shorter text, repeated, is found again in itself written twice.
         or (folded + folded).find(folded, 1) < len(folded)
     )
+
+
+def unsafe_in_production(settings: Settings) -> Iterator[str]:
+    """What a server that others reach must not have, each with the way out."""
+    if settings.secret_key is None:
+        yield (
+            "SECRET_KEY: production needs one that you set and back up "
+            "(openssl rand -base64 48)"
+        )
+    for name in sorted(settings.secret_fields):
+        value: SecretStr | None = getattr(settings, name)
+        if value is not None and is_guessable(value.get_secret_value()):
+            yield (
+                f"{name.upper()}: others could guess it; make a random one "
+                "(openssl rand -base64 48)"
+            )
+    for name, words in (
+        ("allowed_hosts", "name the hosts; with * links and caches follow any Host"),
+        (
+            "trusted_proxies",
+            "name the proxies; with * anybody says where they call from",
+        ),
+    ):
+        if "*" in getattr(settings, name):
+            yield f"{name.upper()}: {words}"
+    for name, addresses in (
+        ("public_url", [settings.public_url or ""]),
+        ("cors_origins", settings.cors_origins),
+    ):
+        for address in addresses:
+            if _PLAIN_HTTP.match(address) and not _LOOPBACK.match(address):
+                yield (
+                    f"{name.upper()}: production needs https, which {address!r} is "
+                    "not; over plain http anybody on the way reads what is sent"
+                )
 
 
 def parse_rate(text: str) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from foretell.auth.cookies import find_cookie
 from foretell.auth.credential_store import LookupStore
 from foretell.auth.emails import find_email_key
 from foretell.auth.errors import CredentialInvalid, CsrfFailed
+from foretell.auth.host_users import Ask, HostPeople, HostUser, asking
 from foretell.auth.legacy_tokens import FIRST_TOKEN_VERSION, LegacyTokens
 from foretell.auth.origin_check import check_origin, check_reader
 from foretell.auth.store import EpochStore
@@ -56,6 +57,7 @@ class IdentityAuthenticator:
         usage: Where to note that a key or session was used.
         csrf_key: Key of the CSRF tokens.
         legacy: Reads tokens of an older backend; `None` where none counts.
+        people: Finds the accounts of a host's people, where there may be a host.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class IdentityAuthenticator:
         options: AuthOptions,
         csrf_key: bytes,
         legacy: LegacyTokens | None = None,
+        people: HostPeople | None = None,
     ) -> None:
         self._lookups = lookups
         self._tokens = tokens
@@ -76,6 +79,7 @@ class IdentityAuthenticator:
         self._options = options
         self._csrf_key = csrf_key
         self._legacy = legacy
+        self._people = people
         self._remembered: dict[bytes, _Answer] = {}
         self._epoch = -1
         self._looked_at = self._look_again_at = _LONG_AGO
@@ -89,7 +93,22 @@ class IdentityAuthenticator:
         address: str = "",
     ) -> Principal | None:
         """See `Authenticator`. With an `Authorization: Bearer` header, cookies do
-        not count; without one, a cookie needs the CSRF header to change things."""
+        not count; without one, a cookie needs the CSRF header to change things. Whom
+        the host of a mount has signed in counts where no credential of ours does."""
+        ask = asking.get()
+        if ask is None:
+            return await self._by_own(headers, address, is_safe_method=is_safe_method)
+        try:
+            found = await self._by_own(headers, address, is_safe_method=is_safe_method)
+        except CredentialInvalid:
+            found = await self._by_host(ask, headers, is_safe_method=is_safe_method)
+            if found is None:
+                raise
+        return found or await self._by_host(ask, headers, is_safe_method=is_safe_method)
+
+    async def _by_own(
+        self, headers: Mapping[bytes, bytes], address: str, *, is_safe_method: bool
+    ) -> Principal | None:
         bearer = _bearer_of(headers)
         if bearer is not None:
             return await self._by_bearer(bearer, headers[b"authorization"], address)
@@ -148,6 +167,22 @@ class IdentityAuthenticator:
         return await self._answered(
             b"cookie " + cookie.encode(), lambda: self._by_session(cookie)
         )
+
+    async def _by_host(
+        self, ask: Ask, headers: Mapping[bytes, bytes], *, is_safe_method: bool
+    ) -> Principal | None:
+        who = await ask()
+        if who is None or self._people is None:
+            return None
+        people = self._people
+        # Twice the same words are the same person with the same rights.
+        principal = await self._answered(
+            b"host " + repr(who).encode(), lambda: self._by_host_user(people, who)
+        )
+        if not is_safe_method and _is_ambient(headers):
+            check_origin(headers, self._options)
+            self._check_csrf(headers, principal)
+        return principal
 
     async def _answered(
         self, sent: bytes, find: Callable[[], Awaitable[_Answer]]
@@ -229,6 +264,11 @@ class IdentityAuthenticator:
         self._usage.session_used(row.id, row.last_used_at)
         return self._answer(principal, _SESSION_FOR, ends_at)
 
+    async def _by_host_user(self, people: HostPeople, who: HostUser) -> _Answer:
+        user = await people.account_of(who)
+        principal = _principal(user, self._all_of(user), "host", user.id)
+        return self._answer(principal, _SESSION_FOR, None)
+
     def _all_of(self, user: User) -> frozenset[str]:
         return self._options.permissions.scopes_of(Role(user.role))
 
@@ -290,6 +330,14 @@ class IdentityAuthenticator:
 def _bearer_of(headers: Mapping[bytes, bytes]) -> bytes | None:
     scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
     return credential.strip() if scheme.lower() == b"bearer" else None
+
+
+def _is_ambient(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser may have added by itself what the host knew the caller by, as
+    it does with cookies, certificates and these schemes; another site's page can make
+    it do so."""
+    scheme = headers.get(b"authorization", b"").partition(b" ")[0].lower()
+    return scheme in (b"", b"basic", b"digest", b"negotiate", b"ntlm")
 
 
 def _principal(

@@ -21,6 +21,7 @@ from foretell.auth.credential_store import (
 from foretell.auth.email_change import EmailChanges
 from foretell.auth.errors import UserNotFound
 from foretell.auth.grants import Grants
+from foretell.auth.host_users import HostAccounts, HostPeople
 from foretell.auth.importing import UserImport
 from foretell.auth.keyring import KeyRing
 from foretell.auth.keys import Keys
@@ -117,6 +118,11 @@ class Identity:
             options=options,
             csrf_key=self._derived.csrf,
             legacy=LegacyTokens(options.legacy, clock) if options.legacy else None,
+            people=HostPeople(
+                reading=self._accounts_reading,
+                keeping=self._accounts_keeping,
+                passwords=self.passwords,
+            ),
         )
 
     def services(self, session: AsyncSession, origin: Origin | None = None) -> Services:
@@ -274,6 +280,17 @@ class Identity:
     def _withdrawn(self) -> None:
         self.authenticator.forget()
         self.announce_withdrawal()
+
+    @asynccontextmanager
+    async def _accounts_reading(self) -> AsyncIterator[UserStore]:
+        async with self._database.reading() as session:
+            yield UserStore(session)
+
+    @asynccontextmanager
+    async def _accounts_keeping(self) -> AsyncIterator[HostAccounts]:
+        async with self._database.writing() as session:
+            accounts = self.services(session).accounts
+            yield HostAccounts(self._work(session, None), accounts)
 
     @asynccontextmanager
     async def _lookups(self) -> AsyncIterator[tuple[LookupStore, EpochStore]]:

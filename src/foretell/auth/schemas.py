@@ -43,7 +43,8 @@ class UserRead(Reading):
 
 
 class MeRead(Reading):
-    """The caller. `csrf_token` is there for a browser session alone."""
+    """The caller. `csrf_token` is there for browsers: sessions, and users of the host
+    of a mount."""
 
     id: str
     email: str

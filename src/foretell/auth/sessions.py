@@ -142,8 +142,8 @@ class Sessions:
         return cookie
 
     def csrf_of(self, principal: Principal) -> str | None:
-        """The CSRF token of a caller with a cookie."""
-        if principal.method != "session":
+        """The CSRF token of a caller with a cookie, ours or the host's."""
+        if principal.method not in ("session", "host"):
             return None
         return csrf_token(self._work.derived.csrf, principal.credential_id)
 

@@ -55,8 +55,7 @@ def host_files(package: str, host: str) -> Files:
     """The site, `asgi.py` with both, and a test of both."""
     kind = HOSTS[host]
     imports = {
-        "collections.abc.AsyncIterator",
-        "contextlib.asynccontextmanager",
+        "foretell.mount.mount_in_starlette",
         "starlette.applications.Starlette",
         "starlette.routing.Mount",
         f"{package}.app.foretell_app",

@@ -31,7 +31,8 @@ from foretell.core.db import Database
 from foretell.core.logs import configure_logs
 from foretell.core.principal import Principal
 from foretell.errors import Conflict
-from foretell.extension.discovery import found, import_application
+from foretell.extension.discovery import found, import_application, state_in
+from foretell.http.framing import StrictProtocol
 from foretell.jobs.choosing import bell_of
 from foretell.jobs.composing import chores
 from foretell.jobs.supervisor import Supervisor
@@ -79,7 +80,7 @@ def run(settings: Settings, plan: Plan) -> int:
     listener = _listen(settings)
     _announce(settings, listener, asyncio.run(_prepare(settings, plan)))
     _tell_children(plan)
-    config = _config(settings, plan)
+    config = config_of(settings, plan)
     server = uvicorn.Server(config)
     # uvicorn raises the signal once more when it has stopped: being told to stop is
     # no failure.
@@ -126,8 +127,8 @@ def application() -> Any:
     _open_logs(settings)
     app = import_application(settings.app) if settings.app else create_app(settings)
     words = os.environ.get(_PLAN_VARIABLE, "").split()
-    state = getattr(app, "state", None)
-    if state is not None and hasattr(state, "with_worker"):
+    state = state_in(app)
+    if state is not None:
         state.with_worker = state.with_worker and "no-worker" not in words
         state.with_migration = state.with_migration and "no-migrate" not in words
     return app
@@ -187,7 +188,8 @@ def _tell_children(plan: Plan) -> None:
     os.environ[_PLAN_VARIABLE] = " ".join(filter(None, words))
 
 
-def _config(settings: Settings, plan: Plan) -> uvicorn.Config:
+def config_of(settings: Settings, plan: Plan) -> uvicorn.Config:
+    """How uvicorn serves: one strict protocol, no header that a stranger sets."""
     return uvicorn.Config(
         APPLICATION,
         factory=True,
@@ -196,7 +198,7 @@ def _config(settings: Settings, plan: Plan) -> uvicorn.Config:
         workers=plan.processes,
         reload=plan.is_reloading,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=StrictProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

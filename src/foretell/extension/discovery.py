@@ -94,16 +94,23 @@ def import_application(name: str) -> Any:
 
 
 def extensions_of(application: Any) -> tuple[Extension, ...]:
-    """The extensions of the Foretell application in `application`, which may be one,
-    share its state, or have it mounted; none when there is no Foretell in it."""
-    parts = getattr(getattr(application, "state", None), "foretell", None)
-    if parts is not None:
-        return tuple(parts.port(Extensions))
+    """The extensions of the Foretell application in `application`; none when there is
+    no Foretell in it."""
+    state = state_in(application)
+    return () if state is None else tuple(state.foretell.port(Extensions))
+
+
+def state_in(application: Any) -> Any:
+    """The state of the Foretell application in `application`, which may be one, share
+    its state, or have it mounted; `None` when there is no Foretell in it."""
+    state = getattr(application, "state", None)
+    if getattr(state, "foretell", None) is not None:
+        return state
     for route in getattr(application, "routes", ()):
-        mounted = getattr(route, "app", None)
-        if hasattr(mounted, "routes") and (inner := extensions_of(mounted)):
+        inner = state_in(getattr(route, "app", None))
+        if inner is not None:
             return inner
-    return ()
+    return None
 
 
 def _installed(names: Iterable[str]) -> Iterator[Extension]:

@@ -9,6 +9,7 @@ application. A `BaseHTTPMiddleware` would cost more than a prediction
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable, MutableMapping
 from itertools import count
@@ -25,6 +26,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from foretell.core.logs import bind_to_lines, get_logger
 from foretell.http.access_log import AccessLog
 from foretell.http.compression import compressed
+from foretell.http.limits import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_PATH_BYTES,
+    SECURITY_HEADERS,
+)
 from foretell.http.metrics import Metrics
 from foretell.http.problems import (
     MEDIA_TYPE,
@@ -39,9 +46,6 @@ from foretell.http.token_schemes import TokenSchemes
 
 log = get_logger("foretell.http")
 
-MAX_HEADERS = 100
-MAX_HEADER_BYTES = 16 * 1024
-MAX_PATH_BYTES = 8 * 1024
 _REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{8,64}$")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -65,14 +69,34 @@ _HOST_REFUSED = (
     "Unknown host",
     "This server does not answer for that host; see ALLOWED_HOSTS.",
 )
+_HOSTS_REFUSED = (
+    400,
+    "malformed-request",
+    "Malformed request",
+    "A request names one host, in one header.",
+)
+_OVERLOADED = (
+    503,
+    "overloaded",
+    "Too much at once",
+    "The server answers as many requests as it may; try again.",
+)
+_NOT_STARTED = (
+    503,
+    "not-started",
+    "Foretell was not started",
+    "It is mounted without its lifespan, so it has no database and no workers: "
+    "mount it by foretell.mount.mount_in_starlette(host, app, path) or another "
+    "function of that module, and in a test enter app.router.lifespan_context(app).",
+)
 
-_SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-]
+# A year; told only where the caller came by TLS, which plain http could not keep.
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+_HEADERS = {
+    "overloaded": {"Retry-After": "1"},
+    "method-not-allowed": {"Allow": ", ".join(sorted(_METHODS))},
+}
+"""Headers of refusals, by their slugs."""
 _NO_STORE = (b"cache-control", b"no-store")
 _API_POLICY = (
     b"content-security-policy",
@@ -100,8 +124,15 @@ class Edge(FastAPI):
         cors_origins: list[str],
         metrics: Metrics,
         access_log: AccessLog | None = None,
+        max_requests: int = 0,
+        needs_start: bool = False,
     ) -> None:
-        """Fix what the edge does; before this call every request is a 500."""
+        """Fix what the edge does; before this call every request is a 500.
+
+        Args:
+            max_requests: How many are answered at the same time; 0 for any number.
+            needs_start: Refuse them all while the lifespan does not run.
+        """
         self._hosts = hosts
         self._any_host = "*" in hosts
         # Host headers that were found good, port included; bounded by forgetting.
@@ -110,6 +141,9 @@ class Edge(FastAPI):
         self._access_log = access_log
         self._fast_paths: list[FastPath] = []
         self._rate_limits: RateLimits | None = None
+        self._max_requests = max_requests or sys.maxsize
+        self._requests = 0
+        self.is_started = not needs_start
         self._compressed = compressed(self.handle)
         self._ids = count()
         self._id_prefix = os.urandom(9).hex()
@@ -173,11 +207,13 @@ class Edge(FastAPI):
         refusal, request_id = self._inspect(scope)
         # Starlette shares one state between requests when a server passes none.
         scope["state"] = {**(scope.get("state") or {}), "request_id": request_id}
-        answer = _Answer(send, request_id, scope["state"])
+        answer = _Answer(send, request_id, scope)
         started = time.perf_counter()
+        self._requests += 1
         try:
             if refusal is not None:
-                await _refused(scope, Problem(*refusal))(scope, receive, answer)
+                problem = Problem(*refusal, headers=_HEADERS.get(refusal[1], {}))
+                await _refused(scope, problem)(scope, receive, answer)
             else:
                 await self._front(scope, receive, answer)
         except Exception as error:
@@ -189,6 +225,7 @@ class Edge(FastAPI):
                 problem = Problem(500, "internal", "Internal error", detail)
                 await _plain(scope, problem)(scope, receive, answer)
         finally:
+            self._requests -= 1
             self._record(scope, answer.status, time.perf_counter() - started)
 
     async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -223,15 +260,27 @@ class Edge(FastAPI):
             request_id = given.decode()
         else:
             request_id = f"{self._id_prefix}-{next(self._ids):x}"
+        return self._refusal(scope, size, hosts, host), request_id
+
+    def _refusal(
+        self, scope: Scope, size: int, hosts: int, host: bytes
+    ) -> Refusal | None:
         if scope["method"] not in _METHODS:
-            return _METHOD_REFUSED, request_id
-        if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
-            return _HEADERS_REFUSED, request_id
+            return _METHOD_REFUSED
+        if len(scope["headers"]) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+            return _HEADERS_REFUSED
         if len(scope.get("raw_path") or b"") > MAX_PATH_BYTES:
-            return _PATH_REFUSED, request_id
-        if hosts != 1 or not (host in self._good_hosts or self._knows(host)):
-            return _HOST_REFUSED, request_id
-        return None, request_id
+            return _PATH_REFUSED
+        if hosts != 1:
+            return _HOSTS_REFUSED
+        if not (host in self._good_hosts or self._knows(host)):
+            return _HOST_REFUSED
+        if not self.is_started:
+            return _NOT_STARTED
+        # Whoever watches the server has to see it at its limit.
+        if self._requests >= self._max_requests and get_route_path(scope) not in _QUIET:
+            return _OVERLOADED
+        return None
 
     def _knows(self, host: bytes) -> bool:
         name = host.decode("latin-1").lower()
@@ -259,20 +308,21 @@ class Edge(FastAPI):
 class _Answer:
     """Adds the headers that every answer has and notes its status."""
 
-    __slots__ = ("_request_id", "_send", "_state", "status")
+    __slots__ = ("_is_by_tls", "_request_id", "_send", "_state", "status")
 
-    def __init__(
-        self, send: Send, request_id: str, state: MutableMapping[str, Any]
-    ) -> None:
+    def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
         self._send = send
         self._request_id = request_id.encode()
-        self._state = state
+        self._state: MutableMapping[str, Any] = scope["state"]
+        self._is_by_tls = scope.get("scheme") == "https"
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             _complete(message, self._request_id, self._state.get(HEADERS, ()))
+            if self._is_by_tls:
+                message["headers"].append(_HSTS)
         await self._send(message)
 
 
@@ -282,7 +332,7 @@ def _complete(
     more: Iterable[tuple[bytes, bytes]],
 ) -> None:
     headers = [*message.get("headers", ()), (b"x-request-id", request_id), *more]
-    headers += _SECURITY_HEADERS
+    headers += SECURITY_HEADERS
     has_policy = has_caching = False
     for name, _ in headers:
         if name == b"content-security-policy":
@@ -309,4 +359,6 @@ def _plain(scope: Scope, problem: Problem) -> Response:
     # Not by `render_problem`: it asks for the URL, which a bad Host has none of.
     request_id = scope["state"]["request_id"]
     document = problem_document(problem, scope["path"], request_id)
-    return Response(orjson.dumps(document), problem.status, media_type=MEDIA_TYPE)
+    return Response(
+        orjson.dumps(document), problem.status, dict(problem.headers), MEDIA_TYPE
+    )

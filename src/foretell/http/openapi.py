@@ -39,6 +39,7 @@ def static_document(app: FastAPI) -> Document:
             description=app.description,
             routes=app.routes,
         )
+        _lift_definitions(document)
         _add_security(document, app.state.foretell.permissions)
         _add_token_schemes(document, app.state.token_schemes)
         _add_problems(document, app.state.renderers)
@@ -57,6 +58,33 @@ async def document_for(
     for contribute in contributors:
         await contribute(document, principal)
     return document
+
+
+def _lift_definitions(document: Document) -> None:
+    """Put the parts of schemas that were made apart where the document has all others:
+    they name them by `#/$defs/…`, which in here is nowhere."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+
+    def lift(node: Any, names: dict[str, str]) -> None:
+        if isinstance(node, list):
+            for item in node:
+                lift(item, names)
+        if not isinstance(node, dict):
+            return
+        definitions = node.pop("$defs", None) or {}
+        for name, schema in definitions.items():
+            taken = schemas.get(name, schema) != schema
+            names = {**names, name: f"{name}_{len(schemas)}" if taken else name}
+            schemas[names[name]] = schema
+        for schema in definitions.values():
+            lift(schema, names)
+        name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+        if name in names:
+            node["$ref"] = f"#/components/schemas/{names[name]}"
+        for item in node.values():
+            lift(item, names)
+
+    lift(document["paths"], {})
 
 
 def _add_security(document: Document, permissions: Permissions) -> None:

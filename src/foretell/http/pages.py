@@ -76,4 +76,7 @@ async def openapi_document(request: Request) -> Response:
     """The OpenAPI document as the caller may see it."""
     contributors: list[Contributor] = request.app.state.openapi_contributors
     document = await document_for(request.app, request.state.principal, contributors)
+    root = request.scope.get("root_path", "")
+    if root:  # mounted: paths of the document are below it
+        document = {**document, "servers": [{"url": root}]}
     return JSONResponse(document, headers={"Vary": "Authorization, Cookie"})

@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from foretell.core.logs import get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX, FieldError, ForetellError
+from foretell.http.leaving import CallerGone
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 100
@@ -124,6 +125,11 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Routing's own refusals (404, 405) and those of FastAPI's body parsing."""
     if not isinstance(error, HTTPException):
         raise error
+    # FastAPI says 400 of whatever went wrong while it read the body.
+    if isinstance(error.__cause__, ForetellError):
+        return problem_response(request, error.__cause__)
+    if isinstance(error.__cause__, ClientDisconnect):
+        return problem_response(request, CallerGone())
     slug, detail = _words_of(error.status_code)
     title = HTTPStatus(error.status_code).phrase
     problem = Problem(
@@ -149,6 +155,11 @@ async def on_unexpected(request: Request, error: Exception) -> Response:
     log.error("http.unexpected_error", path=request.scope["path"], exc_info=error)
     detail = "Something went wrong on the server. The request id finds it in the log."
     return _render(request, Problem(500, "internal", "Internal error", detail))
+
+
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """The body broke off; nobody hears the answer, and it is no fault of ours."""
+    return problem_response(request, CallerGone())
 
 
 def field_error_of(item: Mapping[str, Any]) -> FieldError:
@@ -182,4 +193,5 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ForetellError, on_foretell_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(Exception, on_unexpected)

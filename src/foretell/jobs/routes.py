@@ -8,6 +8,7 @@ from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.http.dependencies import (
     DEFAULT_OBJECTS,
@@ -16,6 +17,7 @@ from foretell.http.dependencies import (
     ObjectLimit,
     Settings,
 )
+from foretell.http.listing import page_response
 from foretell.http.routing import requires, router
 from foretell.http.schemas import ListOf
 from foretell.jobs.dependencies import Jobs, WatcherDep
@@ -32,7 +34,8 @@ _WRITES = [requires(Scope.JOBS_WRITE)]
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `state`, `progress` and `log`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        # Without a schema: it would be one of a whole body, which a stream is not.
+        "content": {"text/event-stream": {}},
     }
 }
 
@@ -69,6 +72,8 @@ async def submit_job(
 
 @routes.get("/jobs", response_model=ListOf[JobRead], dependencies=_READS)
 async def list_jobs(
+    request: Request,
+    response: Response,
     user: CurrentUser,
     jobs: Jobs,
     state: JobState | None = None,
@@ -76,13 +81,12 @@ async def list_jobs(
     parent_id: Annotated[str | None, Query(max_length=36)] = None,
     limit: ObjectLimit = DEFAULT_OBJECTS,
     cursor: Cursor = None,
-) -> ListOf[JobRead]:
+) -> Page[Job]:
     """Your jobs, the newest first; an admin sees everybody's."""
     page = await jobs.list_page(
         user, state=state, task=task, parent_id=parent_id, cursor=cursor, limit=limit
     )
-    items = [JobRead.model_validate(job) for job in page.items]
-    return ListOf(items=items, next=page.next)
+    return page_response(request, response, page)
 
 
 @routes.get("/jobs/{job_id}", response_model=JobRead, dependencies=_READS)

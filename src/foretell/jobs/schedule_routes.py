@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foretell.core.ids import NAME_PATTERN
+from foretell.core.pagination import Page
 from foretell.core.principal import Scope
 from foretell.http.dependencies import (
     DEFAULT_OBJECTS,
@@ -14,6 +15,7 @@ from foretell.http.dependencies import (
     Cursor,
     ObjectLimit,
 )
+from foretell.http.listing import page_response
 from foretell.http.routing import requires, router
 from foretell.http.schemas import ListOf
 from foretell.jobs.dependencies import Jobs, Now, Schedules
@@ -36,16 +38,18 @@ _WRITES = [requires(Scope.JOBS_WRITE)]
 
 @routes.get("/schedules", response_model=ListOf[ScheduleRead], dependencies=_READS)
 async def list_schedules(
+    request: Request,
+    response: Response,
     user: CurrentUser,
     schedules: Schedules,
     now: Now,
     limit: ObjectLimit = DEFAULT_OBJECTS,
     cursor: Cursor = None,
-) -> ListOf[ScheduleRead]:
+) -> Page[ScheduleRead]:
     """Your schedules, by name; an admin sees everybody's."""
     page = await schedules.list_page(user, cursor=cursor, limit=limit)
     items = [ScheduleRead.of(schedule, now) for schedule in page.items]
-    return ListOf(items=items, next=page.next)
+    return page_response(request, response, Page(items, page.next))
 
 
 @routes.get("/schedules/{name}", response_model=ScheduleRead, dependencies=_READS)

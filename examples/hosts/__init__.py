@@ -1,0 +1,1 @@
+"""Foretell as a part of other people's applications."""
