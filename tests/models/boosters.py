@@ -36,7 +36,8 @@ def xgboost_model(target: str, rounds: int = 12, **options: Any) -> Any:
     if options.get("objective") == "survival:aft":
         data.set_float_info("label_lower_bound", POSITIVE)
         data.set_float_info("label_upper_bound", POSITIVE)
-    return xgb.train({"max_depth": 4, "nthread": 1, "seed": 3, **options}, data, rounds)
+    depth = {} if options.get("booster") == "gblinear" else {"max_depth": 4}
+    return xgb.train({**depth, "nthread": 1, "seed": 3, **options}, data, rounds)
 
 
 def lightgbm_model(target: str, rounds: int = 12, **options: Any) -> Any:

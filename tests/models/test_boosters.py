@@ -38,7 +38,9 @@ def hard_rows():
     """The rows of the fit, their neighbours, and values that single precision loses."""
     large = np.array([[2.0**24 + 1, 0.0, -0.0, 1e9], [1e30, -1e30, 1e-40, -1e-36]])
     near = np.nextafter(ROWS, np.inf)
-    return np.concatenate([ROWS, near, np.float32(ROWS), large, np.full((1, 4), np.nan)])
+    return np.concatenate(
+        [ROWS, near, np.float32(ROWS), large, np.full((1, 4), np.nan)]
+    )
 
 
 def answered(predictor, rows):
@@ -78,7 +80,9 @@ def test_a_booster_answers_as_its_library(case, inspect):
     assert np.allclose(one, answered(predictor, ROWS[7:8]).predictions[0])
 
 
-@pytest.mark.parametrize("case", ["xgb binary", "xgb classes", "xgb several", "xgb dart"])
+@pytest.mark.parametrize(
+    "case", ["xgb binary", "xgb classes", "xgb several", "xgb dart"]
+)
 def test_json_and_ubjson_make_the_same_version(case, inspect):
     model = EVERY[case]()
     ubj, text = inspect(saved(model)), inspect(saved(model, "json"))
@@ -89,7 +93,11 @@ def test_json_and_ubjson_make_the_same_version(case, inspect):
 def test_the_library_can_be_asked_for(case, inspect):
     model = EVERY[case]()
     result = inspect(saved(model), engine="native")
-    assert (result.engine, result.twin, result.spec.is_inline) == ("native", None, False)
+    assert (result.engine, result.twin, result.spec.is_inline) == (
+        "native",
+        None,
+        False,
+    )
     assert list(result.spec.libraries) == [result.flavour]
     compare(inspect.predictor(result), model, hard_rows(), tolerance=1e-12)
 
@@ -113,7 +121,11 @@ def test_whole_numbers_and_booleans_are_typed_by_xgboost(inspect):
     frame = pd.DataFrame({"n": np.arange(300), "flag": LABELS > 0, "x": ROWS[:, 0]})
     model = xgb.XGBRegressor(n_estimators=3).fit(frame, TARGETS["value"])
     result = inspect(saved(model.get_booster()))
-    assert [one.type for one in result.signature.inputs] == ["integer", "boolean", "float"]
+    assert [one.type for one in result.signature.inputs] == [
+        "integer",
+        "boolean",
+        "float",
+    ]
 
 
 def test_names_may_be_given_for_a_file_without(inspect):
@@ -163,7 +175,7 @@ def test_a_plain_booster_answers_with_all_rounds_and_says_so(inspect):
         for part in (slice(half), slice(half, None))
     )
     model = xgb.train(
-        {"max_depth": 3}, train, 200, [(held, "held")], early_stopping_rounds=3,
+        {"max_depth": 3}, train, 200, evals=[(held, "held")], early_stopping_rounds=3,
         verbose_eval=False,
     )  # fmt: skip
     result = inspect(saved(model))
@@ -173,7 +185,12 @@ def test_a_plain_booster_answers_with_all_rounds_and_says_so(inspect):
 
 def test_lightgbm_keeps_its_best_round_only(inspect):
     model, train, held = stopped(lgb.LGBMClassifier, verbosity=-1)
-    model.fit(*train, eval_set=held, callbacks=[lgb.early_stopping(3, verbose=False)])
+    model.fit(
+        *train,
+        eval_X=held[0][0],
+        eval_y=held[0][1],
+        callbacks=[lgb.early_stopping(3, verbose=False)],
+    )
     result = inspect(model.booster_.model_to_string().encode())
     outputs = answered(inspect.predictor(result), ROWS)
     np.testing.assert_allclose(outputs.scores, model.predict_proba(ROWS), atol=1e-6)
@@ -195,7 +212,11 @@ def test_xgboost_takes_its_categories_by_name(inspect):
     ).fit(frame, target)
     result = inspect(saved(model.get_booster()))
     city = result.signature.inputs[0]
-    assert (city.type, city.values, city.closed) == ("text", ["Kyiv", "Oslo", "Rome"], True)
+    assert (city.type, city.values, city.closed) == (
+        "text",
+        ["Kyiv", "Oslo", "Rome"],
+        True,
+    )
     assert result.engine == "native"
     predictor = inspect.predictor(result)
     batch = {"city": frame.city.tolist(), "x": frame.x.to_numpy()}
@@ -209,10 +230,16 @@ def test_xgboost_takes_its_categories_by_name(inspect):
 def test_lightgbm_takes_its_categories_by_name_and_new_ones_as_missing(inspect):
     frame = categorical_frame()
     target = TARGETS["value"] + 300 * (frame.city == "Rome").to_numpy()
-    model = lgb.train({**QUIET, "objective": "regression"}, lgb.Dataset(frame, target), 8)
+    model = lgb.train(
+        {**QUIET, "objective": "regression"}, lgb.Dataset(frame, target), 8
+    )
     result = inspect(saved(model))
     city = result.signature.inputs[0]
-    assert (city.type, city.values, city.closed) == ("text", ["Kyiv", "Oslo", "Rome"], False)
+    assert (city.type, city.values, city.closed) == (
+        "text",
+        ["Kyiv", "Oslo", "Rome"],
+        False,
+    )
     assert result.engine == "native"
     predictor = inspect.predictor(result)
     batch = {"city": frame.city.tolist(), "x": frame.x.to_numpy()}

@@ -33,8 +33,12 @@ MODELS = {
     "xgb several": lambda: xgb.XGBRegressor(**SMALL).fit(ROWS, TARGETS["several"]),
     "xgb early": lambda: xgb.XGBClassifier(
         n_estimators=100, early_stopping_rounds=3
-    ).fit(ROWS[:150], LABELS[:150], eval_set=[(ROWS[150:], LABELS[150:])], verbose=False),
-    "lgb classifier": lambda: lgb.LGBMClassifier(**SMALL, verbosity=-1).fit(ROWS, WORDS),
+    ).fit(
+        ROWS[:150], LABELS[:150], eval_set=[(ROWS[150:], LABELS[150:])], verbose=False
+    ),
+    "lgb classifier": lambda: lgb.LGBMClassifier(**SMALL, verbosity=-1).fit(
+        ROWS, WORDS
+    ),
     "lgb binary": lambda: lgb.LGBMClassifier(**SMALL, verbosity=-1).fit(
         ROWS, LABELS > 0
     ),
@@ -47,7 +51,8 @@ MODELS = {
     "lgb early": lambda: lgb.LGBMClassifier(n_estimators=100, verbosity=-1).fit(
         ROWS[:150],
         LABELS[:150],
-        eval_set=[(ROWS[150:], LABELS[150:])],
+        eval_X=ROWS[150:],
+        eval_y=LABELS[150:],
         callbacks=[lgb.early_stopping(3, verbose=False)],
     ),
     "xgb in a pipeline": lambda: make_pipeline(

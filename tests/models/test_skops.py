@@ -65,7 +65,9 @@ def test_a_pipeline_of_numbers_and_text_is_served(inspect):
     assert result.signature.names == ("age", "income", "city")
     predictor = inspect.predictor(result)
     batch = {name: FRAME[name].tolist() for name in FRAME}
-    assert predictor.predict(batch).predictions.tolist() == model.predict(FRAME).tolist()
+    assert (
+        predictor.predict(batch).predictions.tolist() == model.predict(FRAME).tolist()
+    )
     assert set(BUYS) == {"no", "yes"}
 
 

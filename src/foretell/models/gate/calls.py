@@ -111,8 +111,7 @@ def _refused(function: Name, args: Args) -> Made:
 
 def _defaultdict(function: Name, args: Args) -> Made:
     if len(args) > 1 or not all(
-        arg is None
-        or (str(arg).startswith("builtins.") and is_plain(arg))
+        arg is None or (str(arg).startswith("builtins.") and is_plain(arg))
         # LightGBM keeps the best scores of each data set in such a one.
         or str(arg) == "collections.OrderedDict"
         for arg in args

@@ -128,7 +128,9 @@ class BoosterPredictor:
         codes: Per column of categories the number that stands for each of them.
     """
 
-    def __init__(self, boosted: Boosted, signature: Signature, spec: EngineSpec) -> None:
+    def __init__(
+        self, boosted: Boosted, signature: Signature, spec: EngineSpec
+    ) -> None:
         self.spec = spec
         self.columns = signature.names
         self.class_names = class_names(spec.classes)
@@ -138,7 +140,10 @@ class BoosterPredictor:
 
     def predict(self, batch: Batch) -> Outputs:
         rows = np.column_stack(
-            [self._column(place, batch[name]) for place, name in enumerate(self.columns)]
+            [
+                self._column(place, batch[name])
+                for place, name in enumerate(self.columns)
+            ]
         )
         found = self._score(rows)
         if self._form == "value":

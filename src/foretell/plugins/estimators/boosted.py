@@ -98,7 +98,7 @@ class Boosted:
         """Per column the values at which the trees compare it."""
         found: list[list[Numbers]] = [[] for _ in self.columns]
         for tree, _ in self.trees or ():
-            plain = (tree.left != -1) & ~tree.is_odd
+            plain = (tree.left != -1) & ~tree.is_odd & np.isfinite(tree.threshold)
             features, values = tree.feature[plain], tree.threshold[plain]
             for feature in np.unique(features).tolist():
                 found[feature].append(values[features == feature])

@@ -72,7 +72,9 @@ def read_lightgbm(data: bytes) -> Boosted:
         reader = _Reader(header, _last_categories(data))
         trees = [read_tree(block, reader.width) for block in _blocks(lines)]
         return reader.boosted(trees)
-    except (KeyError, OverflowError, TypeError, IndexError) as error:
+    except (BadBooster, UnservedBooster):
+        raise
+    except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise BadBooster("The LightGBM file lacks a part or has it wrong.") from error
 
 
@@ -287,7 +289,9 @@ def _float(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise BadBooster("The LightGBM file has text where a number belongs.") from error
+        raise BadBooster(
+            "The LightGBM file has text where a number belongs."
+        ) from error
 
 
 def _whole(text: str, limit: int) -> int:

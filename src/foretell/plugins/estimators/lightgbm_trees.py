@@ -19,10 +19,10 @@ from foretell.plugins.estimators.boosted import (
 )
 
 _MAX_LEAVES = 10_000_000
-# LightGBM takes a number this near to zero for zero, where zero means missing.
+# LightGBM takes a number this near to zero for zero, before it looks at any tree.
 ZERO = float(np.float32(1e-35))
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
-_ZERO_IS_MISSING, _NAN_IS_MISSING = 1, 2
+_ZERO_IS_MISSING = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,14 @@ class LightgbmTree:
     def boosted(self) -> BoostedTree:
         """The tree as it answers, its leaves after the nodes that split."""
         inner, leaves = len(self.feature), len(self.value)
+        is_set = (self.decision & _CATEGORICAL) != 0
+        threshold = np.where(is_set, 0, _without_zeros(self.threshold))
         missing = (self.decision >> 2) & 3
         default_left = (self.decision & _DEFAULT_LEFT) != 0
+        zero_left = threshold >= 0
+        # Where zero means missing it may go another way than its neighbours.
+        parts = (missing == _ZERO_IS_MISSING) & (default_left != zero_left)
         # Where a missing value is none of its own, it counts as zero.
-        zero_left = self.threshold >= 0
-        is_near = (self.threshold >= -ZERO) & (self.threshold < ZERO)
-        far_left = self.threshold >= ZERO
-        is_exact = np.where(
-            missing == _ZERO_IS_MISSING, ~is_near & (default_left == far_left), True
-        )
-        is_odd = ((self.decision & _CATEGORICAL) != 0) | ~is_exact
         goes_left = np.where(missing == 0, zero_left, default_left)
         none = np.full(leaves, -1, dtype=np.int64)
         nothing = np.zeros(leaves)
@@ -63,9 +61,9 @@ class LightgbmTree:
             left=np.concatenate([_joined(self.left, inner), none]),
             right=np.concatenate([_joined(self.right, inner), none]),
             feature=np.concatenate([self.feature, np.zeros(leaves, dtype=np.int64)]),
-            threshold=np.concatenate([self.threshold, nothing]),
+            threshold=np.concatenate([threshold, nothing]),
             missing_left=np.concatenate([goes_left, nothing != 0]),
-            is_odd=np.concatenate([is_odd, nothing != 0]),
+            is_odd=np.concatenate([is_set | parts, nothing != 0]),
             value=np.concatenate([np.zeros(inner), self.value]),
             is_linear=self.linear is not None,
         )
@@ -110,17 +108,21 @@ def read_tree(block: Mapping[str, str], width: int) -> LightgbmTree:
     inner = int(leaves) - 1
     tree = LightgbmTree(
         feature=_whole(block.get("split_feature", ""), inner),
-        threshold=_numbers(block.get("threshold", ""), inner),
+        threshold=_numbers(block.get("threshold", ""), inner, may_be_infinite=True),
         decision=_whole(block.get("decision_type", " ".join(["0"] * inner)), inner),
         left=_whole(block.get("left_child", ""), inner),
         right=_whole(block.get("right_child", ""), inner),
         value=_numbers(block["leaf_value"], int(leaves)),
-        cat_boundaries=_whole(block["cat_boundaries"], int(sets) + 1)
-        if sets
-        else np.empty(0, dtype=np.int64),
-        cat_threshold=_whole(block["cat_threshold"], None)
-        if sets
-        else np.empty(0, dtype=np.int64),
+        cat_boundaries=(
+            _whole(block["cat_boundaries"], int(sets) + 1)
+            if sets
+            else np.empty(0, dtype=np.int64)
+        ),
+        cat_threshold=(
+            _whole(block["cat_threshold"], None)
+            if sets
+            else np.empty(0, dtype=np.int64)
+        ),
         linear=_linear(block, int(leaves), width) if is_linear else None,
     )
     _check_nodes(tree, width)
@@ -151,7 +153,7 @@ def _check_nodes(tree: LightgbmTree, width: int) -> None:
 def _check_sets(tree: LightgbmTree, sets: int) -> None:
     is_set = (tree.decision & _CATEGORICAL) != 0
     index = tree.threshold[is_set]
-    if ((index < 0) | (index >= sets) | (index != np.floor(index))).any():
+    if (~((index >= 0) & (index < sets)) | (index != np.floor(index))).any():
         raise BadBooster("A LightGBM tree asks for categories that do not exist.")
     ends, bits = tree.cat_boundaries, tree.cat_threshold
     if not sets:
@@ -192,14 +194,23 @@ def _whole(text: str, count: int | None) -> Indices:
     return found
 
 
-def _numbers(text: str, count: int) -> Numbers:
+def _without_zeros(threshold: Numbers) -> Numbers:
+    """Thresholds that say of every number what LightGBM says of it rounded to zero."""
+    below = np.nextafter(-ZERO, -np.inf)
+    near = np.where(threshold < 0, below, ZERO)
+    return np.where(np.abs(threshold) <= ZERO, near, threshold)
+
+
+def _numbers(text: str, count: int, *, may_be_infinite: bool = False) -> Numbers:
     try:
         found = np.array([float(word) for word in text.split()], dtype=np.float64)
     except ValueError as error:
         raise BadBooster("A LightGBM tree has text for a number.") from error
     if len(found) != count:
         raise BadBooster("The lists of a LightGBM tree have different lengths.")
-    if not np.isfinite(found).all():
+    # A split at infinity parts what is missing from all numbers.
+    is_number = ~np.isnan(found) if may_be_infinite else np.isfinite(found)
+    if not is_number.all():
         raise BadBooster("A LightGBM tree holds a number that is not finite.")
     return found
 

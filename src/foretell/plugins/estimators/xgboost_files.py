@@ -64,7 +64,7 @@ def is_xgboost(head: bytes) -> bool:
     """True for the first bytes of a JSON or UBJSON file of XGBoost."""
     if re.match(rb"\{L\x00{7}[\x05-\x07](learner|version|Config|Model)", head):
         return True
-    start = rb'\s*\{\s*"(learner"\s*:|version"\s*:\s*\[\s*[0-9])'
+    start = rb'\s*\{\s*"(learner"\s*:\s*\{|version"\s*:\s*\[\s*[0-9])'
     return re.match(start, head) is not None
 
 
@@ -82,7 +82,9 @@ def read_xgboost(data: bytes, *, is_wrapped: bool = False) -> Boosted:
     document = _document(data)
     try:
         return _Reader(document, is_wrapped=is_wrapped).boosted()
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+    except (BadBooster, UnservedBooster):
+        raise
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise BadBooster("The XGBoost file lacks a part or has it wrong.") from error
 
 
@@ -355,7 +357,9 @@ def _whole(text: Any, limit: int, what: str) -> int:
     if not isinstance(text, str) or not _WHOLE.match(text):
         raise BadBooster(f"The XGBoost file says no number of {what}.")
     if int(text) > limit:
-        raise BadBooster(f"The XGBoost file says it has {text} {what}; at most {limit}.")
+        raise BadBooster(
+            f"The XGBoost file says it has {text} {what}; at most {limit}."
+        )
     return int(text)
 
 

@@ -15,6 +15,7 @@ from foretell.models.errors import ModelUnusable
 from foretell.models.gate.containers import compression_of
 from foretell.models.gate.skops_archive import is_skops
 from foretell.models.gate.verdict import Verdict
+from foretell.models.libraries import mismatch
 from foretell.models.ports import (
     Batch,
     EngineSpec,
@@ -77,7 +78,11 @@ class SklearnFlavour:
         known = known_columns(model, names)
         inputs = [_field(name, one) for name, one in zip(names, known, strict=True)]
         inputs = _with_examples(inputs, known, examples)
-        spec, outputs, inputs = _try_out(model, inputs, is_named=is_named)
+        try:
+            spec, outputs, inputs = _try_out(model, inputs, is_named=is_named)
+        except ModelUnusable as error:
+            saved = verdict.libraries.get("scikit-learn")
+            raise _explained(error, mismatch("scikit-learn", saved)) from error
         signature = Signature(inputs, outputs)
         return LoadedModel(
             native=model,
@@ -100,6 +105,11 @@ class SklearnFlavour:
         with path.open("rb") as file:
             load = load_skops if is_skops(file.read(256)) else load_pickle
         verdict, model, notes = load(path, terms)
+        if hasattr(model, "checked"):
+            raise ModelUnusable(
+                "The file holds a bare Booster; save it by its own `save_model` and "
+                "upload that file."
+            )
         if not hasattr(model, "predict"):
             raise ModelUnusable(
                 f"The file holds a {type(model).__name__}, which has no `predict`."
@@ -112,6 +122,11 @@ class SklearnFlavour:
         saved, more = saved_versions(model)
         verdict = replace(verdict, libraries={**verdict.libraries, **saved})
         return verdict, model, [*notes, *more]
+
+
+def _explained(error: ModelUnusable, reason: str | None) -> ModelUnusable:
+    """A failure to answer, with the other release that is likely behind it."""
+    return error if reason is None else ModelUnusable(f"{error.detail} {reason}")
 
 
 def _starts_like_a_pickle(head: bytes) -> bool:

@@ -60,7 +60,9 @@ def _checked_lightgbm(found: type) -> type:
         def __setstate__(self, state: dict[str, Any]) -> None:
             text = state.pop("_handle", None) or state.pop("handle", None)
             if not isinstance(text, str):
-                raise ModelUnusable("The LightGBM model was saved before it was fitted.")
+                raise ModelUnusable(
+                    "The LightGBM model was saved before it was fitted."
+                )
             checked = _read(read_lightgbm, text.encode())
             super().__setstate__({**state, "_handle": checked.data.decode()})
             self.checked = checked

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pickle
 import warnings
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -18,6 +19,7 @@ from foretell.models.gate.skops import scan_skops
 from foretell.models.gate.verdict import Verdict
 from foretell.models.ports import Terms
 from foretell.plugins.engines.boosters import library
+from foretell.plugins.estimators.retired import retired
 from foretell.plugins.flavours.sklearn_boosters import checked_class
 
 Loaded = tuple[Verdict, Any, list[str]]
@@ -71,10 +73,14 @@ class _AdmittedNames:
         self._by_admission = scanned.by_admission
         self._anything = anything
 
-    def check(self, module: str, name: str, found: Any) -> Any:
-        known = f"{module}.{name}" in self._names
-        if not known and ".".join(canonical(module, name)) not in self._names:
+    def find(self, module: str, name: str, find: Callable[[str, str], Any]) -> Any:
+        """The object behind a name, found by the unpickler's own `find_class`."""
+        if not self._is_known(module, name):
             raise pickle.UnpicklingError(f"{module}.{name} was not admitted")
+        gone = retired(".".join(canonical(module, name)))
+        if gone is not None:
+            return gone
+        found = find(*canonical(module, name))
         if self._anything or (module, name) not in self._by_admission:
             return checked_class(found)
         # A listed package may have imported something dangerous from elsewhere.
@@ -85,6 +91,13 @@ class _AdmittedNames:
             )
         return found
 
+    def _is_known(self, module: str, name: str) -> bool:
+        # Pickles of Python 2's protocols call the standard library by its old names.
+        later = NAME_MAPPING.get((module, name))
+        later = later or (IMPORT_MAPPING.get(module, module), name)
+        names = ((module, name), canonical(module, name), later)
+        return any(".".join(one) in self._names for one in names)
+
 
 def _unpickler(scanned: Scanned, *, anything: bool) -> Any:
     """Reads the stream the gate has read, with the gate's names only."""
@@ -94,11 +107,11 @@ def _unpickler(scanned: Scanned, *, anything: bool) -> Any:
 
     class Plain(pickle.Unpickler):
         def find_class(self, module: str, name: str, /) -> Any:
-            return names.check(module, name, super().find_class(module, name))
+            return names.find(module, name, super().find_class)
 
     class Joblib(NumpyUnpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
-            return names.check(module, name, super().find_class(module, name))
+            return names.find(module, name, super().find_class)
 
     if scanned.verdict.format == "joblib":
         return Joblib("", scanned.stream, ensure_native_byte_order=True)
