@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from typing import Any
 
 import joblib
 import lightgbm as lgb
@@ -21,7 +22,7 @@ from .test_inspecting import Inspect
 
 WORDS = np.array(["low", "mid", "high"])[LABELS]
 FILLED = np.nan_to_num(ROWS)
-SMALL = {"n_estimators": 6, "max_depth": 3, "n_jobs": 1}
+SMALL: dict[str, Any] = {"n_estimators": 6, "max_depth": 3, "n_jobs": 1}
 MODELS = {
     "xgb classifier": lambda: xgb.XGBClassifier(**SMALL).fit(ROWS, LABELS),
     "xgb binary": lambda: xgb.XGBClassifier(**SMALL).fit(ROWS, LABELS > 0),

@@ -153,9 +153,9 @@ class BoosterPredictor:
         if self._form == "labels":
             return Outputs(self._labels(found.reshape(len(rows)) > 0.5))
         if self._form == "multilabel":
-            chances = found.reshape(len(rows), -1)
-            pairs = [np.column_stack([1 - one, one]) for one in chances.T]
-            return Outputs((chances > 0.5).astype(np.int64), pairs)
+            several = found.reshape(len(rows), -1)
+            pairs = [np.column_stack([1 - one, one]) for one in several.T]
+            return Outputs((several > 0.5).astype(np.int64), pairs)
         if self._form == "multiclass":
             return Outputs(self._labels(found.argmax(axis=1)), found)
         chances = found.reshape(len(rows))

@@ -26,7 +26,7 @@ _NUMBERS = {
     "d": struct.Struct(">f"),
     "D": struct.Struct(">d"),
 }
-_ITEMS = {
+_ITEMS: dict[str, np.dtype[Any]] = {
     "i": np.dtype(">i1"),
     "U": np.dtype(">u1"),
     "I": np.dtype(">i2"),

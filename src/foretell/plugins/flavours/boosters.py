@@ -53,7 +53,9 @@ class _BoosterFlavour:
             inputs = _with_examples(inputs, boosted.columns, examples)
         spec, outputs = _form(boosted)
         signature = Signature(inputs, outputs)
-        saved = {} if boosted.saved is None else {self.name: boosted.saved}
+        saved: dict[str, str] = {}
+        if boosted.saved is not None:
+            saved[self.name] = boosted.saved
         warning = mismatch(self.name, boosted.saved)
         return LoadedModel(
             native=boosted,

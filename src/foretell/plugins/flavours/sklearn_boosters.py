@@ -32,7 +32,7 @@ def checked_class(found: Any) -> Any:
 def _checked_xgboost(found: type) -> type:
     module = library("xgboost")
 
-    class CheckedBooster(found):  # type: ignore[valid-type,misc]
+    class CheckedBooster(found):  # type: ignore[misc]
         """A booster that came out of a pickle."""
 
         def __setstate__(self, state: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def _checked_xgboost(found: type) -> type:
 
 @cache
 def _checked_lightgbm(found: type) -> type:
-    class CheckedBooster(found):  # type: ignore[valid-type,misc]
+    class CheckedBooster(found):  # type: ignore[misc]
         """A booster that came out of a pickle."""
 
         def __setstate__(self, state: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def checked_boosters(model: Any) -> Iterator[tuple[Any, Boosted]]:
 
 def saved_versions(model: Any) -> tuple[dict[str, str], list[str]]:
     """Versions that the boosters inside were saved with, and what that means."""
-    saved = {
+    saved: dict[str, str] = {
         checked.library: checked.saved
         for _, checked in checked_boosters(model)
         if checked.saved is not None
