@@ -3,11 +3,13 @@
 import json
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
 
+from foretell.errors import ForetellError
 from foretell.models.answers import answer_one
 from foretell.models.errors import ModelUnusable
 
@@ -301,3 +303,13 @@ def test_a_missing_library_names_the_extra(inspect, monkeypatch):
 
 def saved_xgboost():
     return saved(xgboost_model("binary", objective="binary:logistic"))
+
+
+def test_a_version_that_no_longer_loads_names_the_libraries_that_changed(inspect):
+    result = inspect(saved_xgboost(), engine="native")
+    then = msgspec.structs.replace(result.spec, libraries={"xgboost": "1.0.0"})
+    result = msgspec.structs.replace(result, spec=then)
+    assert inspect.predictor(result).predict_one(ROWS[0].tolist())  # a warning only
+    inspect.artifact.write_bytes(b"{}")
+    with pytest.raises(ForetellError, match=r"uploaded with xgboost 1\.0\.0 \(3\."):
+        inspect.predictor(result)

@@ -83,7 +83,7 @@ XGB_CHANGES = {
     "a tree as a number": change((*MODEL, "trees", 0), 7),
     "a version of text": change(("version",), "latest"),
     "a version of one": change(("version",), [3]),
-    "no learner": change(("learner",), []),
+    "an empty learner": change(("learner",), {}),
     "categories beyond the end": lambda document: tree_of(document).update(
         split_type=[1] * len(tree_of(document)["left_children"]),
         categories=[1],
