@@ -86,7 +86,7 @@ class Inspect:
                 self.artifact,
                 result.signature,
                 result.spec,
-                flavour="sklearn",
+                flavour=result.flavour,
                 terms=Terms(),
             )
         data = (self.output / result.twin.name).read_bytes()

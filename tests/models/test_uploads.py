@@ -6,7 +6,10 @@ import pickle
 from typing import Any
 
 import httpx2
+import lightgbm as lgb
 import pytest
+import skops.io
+import xgboost as xgb
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import Callers
@@ -79,6 +82,48 @@ def test_an_unknown_class_is_named_with_the_line_that_admits_it(callers: Callers
     assert document["safety"]["outcome"] == "unknown"
     assert "Unknown" in document["detail"]
     assert "PICKLE_ALLOW" in document["detail"]
+
+
+def native_files() -> dict[str, tuple[bytes, Any]]:
+    """The data-only files of three libraries, and what was saved in them."""
+    small = {"n_estimators": 5, "max_depth": 3}
+    boosted = xgb.XGBClassifier(**small).fit(IRIS.data, IRIS.target)
+    light = lgb.LGBMClassifier(n_estimators=5, verbosity=-1).fit(IRIS.data, IRIS.target)
+    return {
+        "xgboost": (bytes(boosted.get_booster().save_raw("ubj")), boosted),
+        "lightgbm": (light.booster_.model_to_string().encode(), light),
+        "skops": (skops.io.dumps(ESTIMATOR), ESTIMATOR),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["auto", "native"])
+@pytest.mark.parametrize("kind", ["xgboost", "lightgbm", "skops"])
+def test_a_file_of_another_library_goes_to_answers(
+    kind: str, engine: str, callers: Callers
+):
+    content, model = native_files()[kind]
+    client, name = callers.editor, unique(kind)
+    made = upload(client, name, content, engine=engine)
+    assert made.status_code == 201, made.text
+    version = made.json()
+    assert version["safety"]["outcome"] == ("gated" if kind == "skops" else "safe")
+    wanted = {"skops": "linear"}.get(kind, "onnxruntime")
+    assert version["engine"] == (wanted if engine == "auto" else "native")
+    # LightGBM writes a space in a name as an underscore.
+    named = [one["name"] for one in version["signature"]["inputs"]]
+    row = dict(zip(named, ROW.values(), strict=True))
+    found = client.post(f"/api/models/{name}/predict", json={"rows": [row]})
+    assert found.status_code == 200, found.text
+    answer = found.json()["predictions"][0]
+    assert answer["prediction"] == model.predict(IRIS.data.iloc[[0]])[0]
+    expected = model.predict_proba(IRIS.data.iloc[[0]])[0]
+    given = list(answer["probabilities"].values())
+    assert given == pytest.approx(expected, abs=1e-6)
+    bad = client.post(f"/api/models/{name}/predict", json={"rows": [{**row, "x": 1}]})
+    assert (bad.status_code, bad.json()["errors"][0]["pointer"]) == (422, "/rows/0/x")
+    cut = upload(client, unique("cut"), content[: len(content) // 2])
+    assert cut.status_code in (415, 422), cut.text
 
 
 @pytest.mark.slow

@@ -10,8 +10,7 @@ import hashlib
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from foretell.models import registry
 from foretell.models.baselines import Baseline
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
 from foretell.models.gate.verdict import Reason, Verdict
+from foretell.models.libraries import installed
 from foretell.models.parity import compare
 from foretell.models.ports import (
     Candidate,
@@ -81,6 +81,8 @@ def inspect_artifact(request: InspectRequest, report: Report) -> InspectResult:
     times = _times(predictor, probes)
     twin = _write(chosen[0], Path(request.output)) if chosen else None
     spec = predictor.spec
+    if not chosen:
+        spec = msgspec.structs.replace(spec, libraries=_versions(model.needs))
     return InspectResult(
         flavour=flavour.name,
         engine=spec.engine,
@@ -88,7 +90,7 @@ def inspect_artifact(request: InspectRequest, report: Report) -> InspectResult:
         spec=spec,
         safety=model.verdict,
         parity=ParityReport(spec.engine, request.tolerance, probes.counts(), twins),
-        libraries=_libraries(model.verdict),
+        libraries=_libraries(model),
         twin=twin,
         sha256=_sha256(path),
         bytes=size,
@@ -131,24 +133,26 @@ def _flavour_of(path: Path, request: InspectRequest) -> Flavour:
     for name in names:
         flavour = registry.flavour(name)
         if flavour.recognises(head, request.filename):
-            _check_declared(name, request)
+            _check_declared(name, head, request)
             return flavour
     raise ModelUnreadable(_unknown_format(head))
 
 
-def _check_declared(name: str, request: InspectRequest) -> None:
+def _check_declared(name: str, head: bytes, request: InspectRequest) -> None:
     if request.flavour not in (None, name):
         raise ModelUnreadable(
             f"The file is of the flavour {name!r}, not {request.flavour!r}."
         )
-    if name == "sklearn" and request.pickle == "forbid":
+    is_pickle = name == "sklearn" and not head.startswith(b"PK\x03\x04")
+    if is_pickle and request.pickle == "forbid":
         reason = Reason("forbidden", "This server takes no pickles (PICKLE=forbid).")
         raise ModelRefused(Verdict("unknown", "pickle", reasons=[reason]))
 
 
 def _unknown_format(head: bytes) -> str:
     kinds = {
-        b"PK\x03\x04": "a zip archive (skops, Keras and PyTorch files are not read yet)",
+        b"PK\x03\x04": "a zip archive (Keras and PyTorch files are not read yet)",
+        b"binf": "XGBoost's old binary format; save it as .json or .ubj",
         b"\x89HDF": "an HDF5 file (Keras' old format)",
         b"{": "JSON",
         b"PAR1": "a Parquet file, which holds a table",
@@ -161,7 +165,10 @@ def _unknown_format(head: bytes) -> str:
             return f"The file is {kind}, not a model that can be served."
     if not head:
         return "The file is empty."
-    return "The file is neither a pickle, a joblib file nor an ONNX model."
+    return (
+        "The file is neither a pickle, a joblib file nor a model of ONNX, skops, "
+        "XGBoost (JSON, UBJSON) or LightGBM (text)."
+    )
 
 
 def _examples(request: InspectRequest) -> tuple[Mapping[str, Any] | None, list[str]]:
@@ -326,20 +333,18 @@ def _write(candidate: Candidate, folder: Path) -> Twin:
     return Twin(name, digest, len(candidate.data))
 
 
-def _libraries(verdict: Verdict) -> dict[str, Library]:
-    found = {}
-    for name in dict.fromkeys((*_LIBRARIES, *verdict.libraries)):
-        installed, saved = _installed(name), verdict.libraries.get(name)
-        if installed is not None or saved is not None:
-            found[name] = Library(installed=installed, saved=saved)
+def _libraries(model: LoadedModel) -> dict[str, Library]:
+    found, written = {}, model.verdict.libraries
+    for name in dict.fromkeys((*_LIBRARIES, *model.needs, *written)):
+        here, saved = installed(name), written.get(name)
+        if here is not None or saved is not None:
+            found[name] = Library(installed=here, saved=saved)
     return found
 
 
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    found = {name: installed(name) for name in names}
+    return {name: here for name, here in found.items() if here is not None}
 
 
 def _sha256(path: Path) -> str:

@@ -3,9 +3,15 @@
 from functools import cache
 from pathlib import Path
 
+from foretell.core.logs import get_logger
+from foretell.errors import ForetellError
 from foretell.models import registry
+from foretell.models.errors import ModelUnreadable
+from foretell.models.libraries import differences
 from foretell.models.ports import Engine, EngineSpec, Predictor, Terms
 from foretell.models.signature import Signature
+
+log = get_logger("foretell.models")
 
 
 def open_predictor(spec: EngineSpec, signature: Signature, data: bytes) -> Predictor:
@@ -26,8 +32,22 @@ def open_native(
 
     Raises:
         ModelRefused: The gate does not let the file through (any more).
+        ModelUnreadable: It does not load, and libraries have changed since the
+            upload; each is named.
     """
-    return registry.flavour(flavour).open(path, signature, spec, terms)
+    changed = differences(spec.libraries)
+    try:
+        predictor = registry.flavour(flavour).open(path, signature, spec, terms)
+    except MemoryError:
+        raise
+    except Exception as error:  # a library that changed may raise anything
+        if not changed:
+            raise
+        said = error.detail if isinstance(error, ForetellError) else str(error)
+        raise ModelUnreadable(f"{said} {changed}") from error
+    if changed:
+        log.warning("models.libraries_changed", flavour=flavour, changed=changed)
+    return predictor
 
 
 @cache

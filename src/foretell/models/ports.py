@@ -66,6 +66,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
         size: Number of values a prediction has, if it is a list.
         output_classes: Classes of each output, for classifiers with several.
         is_inline: The API process may run it; otherwise only the model host.
+        libraries: For `native` the versions of its libraries at the upload.
     """
 
     engine: str
@@ -79,6 +80,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
     size: int | None = None
     output_classes: list[list[Scalar]] | None = None
     is_inline: bool = True
+    libraries: dict[str, str] = {}
 
 
 class Predictor(Protocol):
@@ -134,6 +136,7 @@ class LoadedModel:
         verdict: What the gate or the structure check said about the file.
         warnings: What a person should know about the load.
         hints: Where probing should look.
+        needs: Libraries whose version its answers depend on.
     """
 
     native: Any
@@ -142,6 +145,7 @@ class LoadedModel:
     verdict: Verdict
     warnings: Sequence[str] = ()
     hints: "Hints" = field(default_factory=lambda: Hints())
+    needs: Sequence[str] = ()
 
 
 class Flavour(Protocol):

@@ -15,8 +15,10 @@ from typing import Any, cast
 from foretell.models.ports import Engine, Flavour
 
 _FLAVOURS = {
+    "lightgbm": "foretell.plugins.flavours.boosters:LightgbmFlavour",
     "onnx": "foretell.plugins.flavours.onnx:OnnxFlavour",
     "sklearn": "foretell.plugins.flavours.sklearn:SklearnFlavour",
+    "xgboost": "foretell.plugins.flavours.boosters:XgboostFlavour",
 }
 _ENGINES = {
     "linear": "foretell.plugins.engines.linear:LinearEngine",

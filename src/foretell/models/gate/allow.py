@@ -200,12 +200,36 @@ _STORED_FUNCTIONS = (
     "sklearn.metrics.pairwise",
     "sklearn.gaussian_process.kernels",
 )
-_ALIASES = {"numpy.core": "numpy._core"}
+_ALIASES = {
+    "numpy.core": "numpy._core",
+    "_loss": "sklearn._loss._loss",  # as releases up to 1.8 name it in pickles
+}
+# Names of older releases that are gone; what loads a file has its own in their place.
+RETIRED = frozenset(
+    {
+        "sklearn.compose._column_transformer._RemainderColsList",  # 1.5 to 1.8
+    }
+)
+RETIRED_CALLS = frozenset(  # up to 1.5
+    f"sklearn._loss._loss.__pyx_unpickle_Cy{loss}"
+    for loss in [
+        "AbsoluteError",
+        "ExponentialLoss",
+        "HalfBinomialLoss",
+        "HalfGammaLoss",
+        "HalfPoissonLoss",
+        "HalfSquaredError",
+        "HalfTweedieLoss",
+        "HalfTweedieLossIdentity",
+        "HuberLoss",
+        "PinballLoss",
+    ]
+)
 _HEAP_TYPE = 1 << 9
 
 
 def canonical(module: str, name: str) -> tuple[str, str]:
-    """The name under its present module (numpy moved `core` to `_core`)."""
+    """The name under its present module, where a library has moved it."""
     for old, new in _ALIASES.items():
         if module == old or module.startswith(old + "."):
             return new + module.removeprefix(old), name
@@ -222,11 +246,11 @@ def use_of(module: str, name: str) -> Use:
     if dotted in _VALUE_TYPES:
         return Use.CALL | Use.STORE
     use = Use.NONE
-    if dotted in CALLED:
+    if dotted in CALLED or dotted in RETIRED_CALLS:
         use |= Use.CALL
     if dotted in _STORED:
         use |= Use.STORE
-    if dotted == "uuid.UUID":
+    if dotted == "uuid.UUID" or dotted in RETIRED:
         use |= Use.NEW
     return use | _derived(module, name)
 

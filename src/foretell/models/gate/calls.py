@@ -112,6 +112,8 @@ def _refused(function: Name, args: Args) -> Made:
 def _defaultdict(function: Name, args: Args) -> Made:
     if len(args) > 1 or not all(
         arg is None or (str(arg).startswith("builtins.") and is_plain(arg))
+        # LightGBM keeps the best scores of each data set in such a one.
+        or str(arg) == "collections.OrderedDict"
         for arg in args
     ):
         raise BadCall("A defaultdict makes its values by a call that is not known.")

@@ -6,6 +6,7 @@ only the form that Python's own picklers write and refuses every other, even whe
 each single opcode would be harmless.
 """
 
+import importlib.util
 import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable, Sequence
@@ -533,7 +534,7 @@ class Machine:
         hostile = is_hostile(name.module, name.name)
         self._object(
             "dangerous_name" if hostile else "unknown_class",
-            _explain(name, hostile=hostile),
+            explain(name, hostile=hostile),
             name,
             hostile=hostile,
         )
@@ -682,7 +683,8 @@ _HANDLERS: dict[str, Callable[[Machine, Any], None]] = {
 }
 
 
-def _explain(name: Name, *, hostile: bool) -> str:
+def explain(name: Name, *, hostile: bool) -> str:
+    """Why a name is not let through, and the ways out."""
     if is_own_code(name.module):
         return (
             f"{name} builds code that is stored in the file itself. Put the class into "
@@ -696,14 +698,19 @@ def _explain(name: Name, *, hostile: bool) -> str:
             "class. Put it into a package that is installed here and list the package "
             "in PICKLE_ALLOW, make it an extension, or export the model to ONNX."
         )
+    root = name.module.split(".")[0]
+    if is_library(name.module) and importlib.util.find_spec(root) is None:
+        return (
+            f"{name} needs {root}, which this server does not have. Install it: "
+            f"pip install 'foretell[{root}]'."
+        )
     if is_library(name.module):
         return (
             f"{name} is not something a model may hold in the version of "
             f"{name.module.split('.')[0]} that is installed here. Save the model "
             "again with that version, or export it to ONNX."
         )
-    package = name.module.split(".")[0]
     return (
         f"{name} is not known. If you trust the package, list it: "
-        f"PICKLE_ALLOW={package}. Or make it an extension, or export the model to ONNX."
+        f"PICKLE_ALLOW={root}. Or make it an extension, or export the model to ONNX."
     )

@@ -80,7 +80,7 @@ class LinearEngine:
     name = "linear"
 
     def candidates(self, model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
-        if model.verdict.format == "onnx":
+        if model.verdict.format in ("onnx", "xgboost", "lightgbm"):
             return
         try:
             kernel = _kernel(model)

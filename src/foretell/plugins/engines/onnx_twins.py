@@ -28,6 +28,7 @@ from foretell.models.ports import (
 )
 from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
+from foretell.plugins.engines.booster_twins import booster_plan
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
 from foretell.plugins.estimators.columns import steps_of, unwrapped
 from foretell.plugins.estimators.trees import all_parts
@@ -77,9 +78,7 @@ def _tree_twin(model: LoadedModel) -> Candidate:
     native = unwrapped(model.native)
     steps = steps_of(native)
     final = steps[-1]
-    if type(final).__name__ not in tree_graphs.PLANS or model.predictor.spec.size:
-        raise NotTrees("Not a tree model.")
-    plan = tree_graphs.plan_of(final)
+    plan = _plan(model, final)
     is_named = _is_named(native)
     before = None
     if len(steps) > 1:
@@ -100,11 +99,25 @@ def _tree_twin(model: LoadedModel) -> Candidate:
         label=graph.graph.output[0].name,
         score=graph.graph.output[1].name if truth.classes else None,
         raw_labels=list(range(len(truth.classes))) if truth.classes else None,
+        size=truth.size,
         is_inline=is_inline_safe(graph, widths(feeds)),
     )
     check_graph(graph)
     data = tree_graphs.serialised(graph)
     return Candidate(spec=spec, data=data, variant="trees", suffix=".onnx")
+
+
+def _plan(model: LoadedModel, final: Any) -> tree_graphs.Plan:
+    """How the last step adds up its trees, or those of the booster inside."""
+    boosted = getattr(getattr(final, "_Booster", None), "checked", None)
+    if boosted is not None:
+        is_classifier = boosted.form in ("binary", "multiclass")
+        if is_classifier is not bool(model.predictor.spec.classes):
+            raise CannotConvert("The wrapper answers otherwise than its booster.")
+        return booster_plan(boosted)
+    if not tree_graphs.has_plan(final) or model.predictor.spec.size:
+        raise NotTrees("Not a tree model.")
+    return tree_graphs.plan_of(final)
 
 
 def skl2onnx_twin(model: LoadedModel, precision: Precision) -> Candidate:

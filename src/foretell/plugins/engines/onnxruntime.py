@@ -43,6 +43,11 @@ class OnnxRuntimeEngine:
         if model.verdict.format == "onnx":
             yield from model.native.candidates()
             return
+        if model.verdict.format in ("xgboost", "lightgbm"):
+            from foretell.plugins.engines.booster_twins import booster_twins
+
+            yield from booster_twins(model.native, model)
+            return
         from foretell.plugins.engines.onnx_twins import twins
 
         yield from twins(model)

@@ -102,11 +102,12 @@ class Ensemble:
     def _extend(self, name: str, items: Sequence[Any]) -> None:
         self.attributes[name].extend(items)
 
-    def node(self, source: str, result: str, targets: int) -> Any:
-        """The operator over the tensor `source`."""
+    def node(self, source: str, result: str, targets: int, *, is_float: bool) -> Any:
+        """The operator over the tensor `source`, in single precision or in double."""
         parts: dict[str, Any] = dict(self.attributes)
+        kind = np.float32 if is_float else np.float64
         for name in ("nodes_splits", "leaf_weights"):
-            parts[name] = numpy_helper.from_array(np.array(parts[name], np.float64))
+            parts[name] = numpy_helper.from_array(np.array(parts[name], kind))
         modes = np.zeros(self.nodes, dtype=np.uint8)
         return helper.make_node(
             "TreeEnsemble",
@@ -127,10 +128,12 @@ class Plan:
 
     Attributes:
         trees: (tree, target, column of its values).
-        link: What happens to the sum: `mean` and `identity` for regressors;
-            `votes` (probabilities averaged), `sigmoid`, `softmax` for classifiers.
+        link: What happens to the sum: `identity`, `exp`, `logistic`, `softplus` and
+            `signed_square` for regressors; `votes` (probabilities averaged),
+            `sigmoid`, `softmax`, `sigmoids` (one for each class) for classifiers.
         is_single: Inputs are rounded to single precision before they are compared.
         zero_is_positive: A raw score of 0 means the second class.
+        sums_single: The sum itself is one of single precision, as XGBoost's is.
     """
 
     trees: list[tuple[Tree, int, int]]
@@ -141,17 +144,24 @@ class Plan:
     divisor: float = 1.0
     zero_is_positive: bool = False
     factor: float = 1.0
+    sums_single: bool = False
 
 
 def plan_of(model: Any) -> Plan:
     """Read a fitted tree model. Raises CannotConvert for any other."""
     name = type(model).__name__
-    if type(model).__module__.split(".")[0] != "sklearn" or name not in PLANS:
+    if not has_plan(model):
         raise CannotConvert("Not a tree model.")
     try:
         return PLANS[name](model)
     except (AttributeError, IndexError, TypeError) as error:
         raise CannotConvert(f"The trees cannot be read: {error}") from error
+
+
+def has_plan(model: Any) -> bool:
+    """True for the tree models of scikit-learn that can be read."""
+    is_own = type(model).__module__.split(".")[0] == "sklearn"
+    return is_own and type(model).__name__ in PLANS
 
 
 def graph_of(plan: Plan, width: int, before: Any | None = None) -> Any:
@@ -175,8 +185,14 @@ def graph_of(plan: Plan, width: int, before: Any | None = None) -> Any:
     if plan.is_single:
         nodes.append(_cast(source, "tree_single", TensorProto.FLOAT))
         source = "tree_single"
-    nodes.append(_cast(source, "tree_double", TensorProto.DOUBLE))
-    nodes.append(ensemble.node("tree_double", "tree_sum", plan.targets))
+    if plan.sums_single:
+        added = ensemble.node(source, "tree_added", plan.targets, is_float=True)
+        nodes += [added, _cast("tree_added", "tree_sum", TensorProto.DOUBLE)]
+    else:
+        nodes.append(_cast(source, "tree_double", TensorProto.DOUBLE))
+        nodes.append(
+            ensemble.node("tree_double", "tree_sum", plan.targets, is_float=False)
+        )
     tail = _Tail(nodes, constants)
     outputs = tail.finish(plan)
     graph = helper.make_graph(nodes, "trees", inputs, outputs, constants)
@@ -208,12 +224,12 @@ class _Tail:
         mean = self.do("Div", ["tree_sum", divisor], "tree_mean")
         base = self.constant("tree_base", np.array([plan.base], dtype=np.float64))
         raw = self.do("Add", [mean, base], "tree_raw")
-        if plan.link == "identity":
-            self.do("Identity", [raw], "prediction")
-            return [_output("prediction", TensorProto.DOUBLE, 1)]
-        if plan.link == "exp":
-            self.do("Exp", [raw], "prediction")
-            return [_output("prediction", TensorProto.DOUBLE, 1)]
+        if plan.link == "signed_square":
+            self.do("Mul", [raw, self.do("Abs", [raw], "tree_abs")], "prediction")
+        elif plan.link in _VALUES:
+            self.do(_VALUES[plan.link], [raw], "prediction")
+        if plan.link in (*_VALUES, "signed_square"):
+            return [_output("prediction", TensorProto.DOUBLE, plan.targets)]
         chances = self._chances(plan, raw)
         self._label(plan, raw, chances)
         classes = max(plan.targets, 2)
@@ -228,9 +244,11 @@ class _Tail:
         if plan.link == "votes" and plan.targets > 1:
             return self.do("Identity", [raw], "probabilities")
         positive = raw
-        if plan.link == "sigmoid":
+        if plan.link in ("sigmoid", "sigmoids"):
             factor = self.constant("tree_factor", np.float64(plan.factor))
             scaled = self.do("Mul", [raw, factor], "tree_scaled")
+            if plan.link == "sigmoids":
+                return self.do("Sigmoid", [scaled], "probabilities")
             positive = self.do("Sigmoid", [scaled], "tree_positive")
         one = self.constant("tree_one", np.float64(1))
         negative = self.do("Sub", [one, positive], "tree_negative")
@@ -238,7 +256,7 @@ class _Tail:
 
     def _label(self, plan: Plan, raw: str, chances: str) -> None:
         if plan.targets > 1 or plan.link == "votes":
-            source = raw if plan.targets > 1 else chances
+            source = raw if plan.link == "softmax" else chances
             self.do("ArgMax", [source], "label", axis=1, keepdims=0)
             return
         zero = self.constant("tree_zero", np.float64(0))
@@ -247,6 +265,14 @@ class _Tail:
         whole = self.do("Cast", [is_positive], "tree_label", to=TensorProto.INT64)
         shape = self.constant("tree_flat", np.array([-1], dtype=np.int64))
         self.do("Reshape", [whole, shape], "label")
+
+
+_VALUES = {
+    "identity": "Identity",
+    "exp": "Exp",
+    "logistic": "Sigmoid",
+    "softplus": "Softplus",
+}
 
 
 def _output(name: str, kind: int, width: int) -> Any:

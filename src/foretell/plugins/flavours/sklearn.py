@@ -1,22 +1,21 @@
-"""scikit-learn models, from pickle and joblib files in every packing of joblib."""
+"""scikit-learn models: pickle and joblib files in every packing, and skops files."""
 
-import inspect
 import pickle
 import pickletools
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
-from foretell.models.gate.allow import canonical
+from foretell.models.errors import ModelUnusable
 from foretell.models.gate.containers import compression_of
-from foretell.models.gate.scan import Scanned, scan
+from foretell.models.gate.skops_archive import is_skops
+from foretell.models.gate.verdict import Verdict
+from foretell.models.libraries import mismatch
 from foretell.models.ports import (
     Batch,
     EngineSpec,
@@ -49,18 +48,23 @@ from foretell.plugins.estimators.trees import (
     check_trees,
     thresholds,
 )
+from foretell.plugins.flavours.sklearn_boosters import (
+    checked_boosters,
+    saved_versions,
+)
 from foretell.plugins.flavours.sklearn_lines import lines_to
+from foretell.plugins.flavours.sklearn_loading import load_pickle, load_skops
 
 _FIRST_OPCODES = b"(]}c\x80"
 
 
 class SklearnFlavour:
-    """Estimators and pipelines saved by `pickle.dump` or `joblib.dump`."""
+    """Estimators and pipelines saved by `pickle`, `joblib` or `skops.io`."""
 
     name = "sklearn"
 
     def recognises(self, head: bytes, filename: str) -> bool:
-        if compression_of(head) is not None:
+        if compression_of(head) is not None or is_skops(head):
             return True
         if head[:1] == b"\x80":
             return len(head) > 1 and head[1] <= pickle.HIGHEST_PROTOCOL
@@ -69,20 +73,25 @@ class SklearnFlavour:
     def load(
         self, path: Path, terms: Terms, examples: Batch | None = None
     ) -> LoadedModel:
-        scanned, model, notes = self._admit(path, terms)
+        verdict, model, notes = self._admit(path, terms)
         names, is_named = _names_of(model, terms.names)
         known = known_columns(model, names)
         inputs = [_field(name, one) for name, one in zip(names, known, strict=True)]
         inputs = _with_examples(inputs, known, examples)
-        spec, outputs, inputs = _try_out(model, inputs, is_named=is_named)
+        try:
+            spec, outputs, inputs = _try_out(model, inputs, is_named=is_named)
+        except ModelUnusable as error:
+            saved = verdict.libraries.get("scikit-learn")
+            raise _explained(error, mismatch("scikit-learn", saved)) from error
         signature = Signature(inputs, outputs)
         return LoadedModel(
             native=model,
             signature=signature,
             predictor=NativePredictor(model, signature, spec, is_named=is_named),
-            verdict=scanned.verdict,
+            verdict=verdict,
             warnings=notes,
             hints=_hints(model, signature, known),
+            needs=_needs(verdict),
         )
 
     def open(
@@ -92,14 +101,15 @@ class SklearnFlavour:
         is_named = _names_of(model, terms.names)[1]
         return NativePredictor(model, signature, spec, is_named=is_named)
 
-    def _admit(self, path: Path, terms: Terms) -> tuple[Scanned, Any, list[str]]:
-        scanned = scan(path, allow=terms.allow, scratch=terms.scratch)
-        with scanned.stream:
-            verdict = scanned.verdict
-            is_trusted = terms.trust and verdict.outcome == "unknown"
-            if not verdict.is_admitted and not is_trusted:
-                raise ModelRefused(verdict)
-            model, notes = _unpickle(scanned, anything=is_trusted)
+    def _admit(self, path: Path, terms: Terms) -> tuple[Verdict, Any, list[str]]:
+        with path.open("rb") as file:
+            load = load_skops if is_skops(file.read(256)) else load_pickle
+        verdict, model, notes = load(path, terms)
+        if hasattr(model, "checked"):
+            raise ModelUnusable(
+                "The file holds a bare Booster; save it by its own `save_model` and "
+                "upload that file."
+            )
         if not hasattr(model, "predict"):
             raise ModelUnusable(
                 f"The file holds a {type(model).__name__}, which has no `predict`."
@@ -109,7 +119,14 @@ class SklearnFlavour:
         except (BrokenTree, AttributeError, TypeError, ValueError) as error:
             raise ModelUnusable(f"The model is damaged: {error}") from error
         _one_thread(model)
-        return scanned, model, notes
+        saved, more = saved_versions(model)
+        verdict = replace(verdict, libraries={**verdict.libraries, **saved})
+        return verdict, model, [*notes, *more]
+
+
+def _explained(error: ModelUnusable, reason: str | None) -> ModelUnusable:
+    """A failure to answer, with the other release that is likely behind it."""
+    return error if reason is None else ModelUnusable(f"{error.detail} {reason}")
 
 
 def _starts_like_a_pickle(head: bytes) -> bool:
@@ -120,78 +137,21 @@ def _starts_like_a_pickle(head: bytes) -> bool:
     return True
 
 
-class _AdmittedNames:
-    """`find_class` that gives only what the gate has seen and admitted."""
-
-    def __init__(self, scanned: Scanned, *, anything: bool) -> None:
-        self._names = frozenset(scanned.verdict.globals)
-        self._by_admission = scanned.by_admission
-        self._anything = anything
-
-    def check(self, module: str, name: str, found: Any) -> Any:
-        known = f"{module}.{name}" in self._names
-        if not known and ".".join(canonical(module, name)) not in self._names:
-            raise pickle.UnpicklingError(f"{module}.{name} was not admitted")
-        if self._anything or (module, name) not in self._by_admission:
-            return found
-        # A listed package may have imported something dangerous from elsewhere.
-        home = getattr(found, "__module__", "") or ""
-        if not inspect.isclass(found) or home.split(".")[0] != module.split(".")[0]:
-            raise pickle.UnpicklingError(
-                f"{module}.{name} is not a class of its package"
-            )
-        return found
-
-
-def _unpickle(scanned: Scanned, *, anything: bool) -> tuple[Any, list[str]]:
-    """Load the stream the gate has read, with the gate's names only."""
-    from joblib.numpy_pickle import NumpyUnpickler
-
-    names = _AdmittedNames(scanned, anything=anything)
-
-    class Plain(pickle.Unpickler):
-        def find_class(self, module: str, name: str, /) -> Any:
-            return names.check(module, name, super().find_class(module, name))
-
-    class Joblib(NumpyUnpickler):  # type: ignore[misc]
-        def find_class(self, module: str, name: str) -> Any:
-            return names.check(module, name, super().find_class(module, name))
-
-    def unpickler(stream: IO[bytes]) -> Any:
-        if scanned.verdict.format == "joblib":
-            return Joblib("", stream, ensure_native_byte_order=True)
-        return Plain(stream)
-
-    with warnings.catch_warnings(record=True) as caught, redirect_stdout(StringIO()):
-        warnings.simplefilter("always")
-        try:
-            model = unpickler(scanned.stream).load()
-        except MemoryError:
-            raise
-        except Exception as error:  # a damaged state may make any class fail
-            raise ModelUnreadable(
-                f"The model cannot be loaded here: {type(error).__name__}: {error}"
-            ) from error
-    return model, list(dict.fromkeys(_sentence(one.message) for one in caught))
-
-
-def _sentence(message: Warning | str) -> str:
-    saved = getattr(message, "original_sklearn_version", None)
-    if saved is not None:
-        installed = getattr(message, "current_sklearn_version", "another version")
-        return (
-            f"Saved with scikit-learn {saved}, loaded with {installed}: answers may "
-            "differ from those it was tested with. Train and save it again to be sure."
-        )
-    return f"{type(message).__name__}: {message}"[:500]
-
-
 def _one_thread(model: Any) -> None:
     """A host serves many calls; one call must not start a pool of threads."""
     threadpool_limits(limits=1)
     for part in all_parts(model):
         if getattr(part, "n_jobs", None) not in (None, 1):
             part.n_jobs = 1
+    for part, _ in checked_boosters(model):  # where None means all processors
+        part.n_jobs = 1
+
+
+def _needs(verdict: Verdict) -> list[str]:
+    """Libraries whose objects the file holds."""
+    roots = {name.split(".")[0] for name in verdict.globals}
+    more = [name for name in ("lightgbm", "xgboost") if name in roots]
+    return ["scikit-learn", *more]
 
 
 def _names_of(model: Any, given: Sequence[str] | None) -> tuple[list[str], bool]:
@@ -416,6 +376,8 @@ def _raw_thresholds(model: Any, signature: Signature) -> dict[str, list[float]]:
     if width is None:
         return {}
     found = thresholds(final, int(width))
+    for _, boosted in checked_boosters(final):
+        found = boosted.thresholds()
     if not any(len(one) for one in found):
         return {}
     raw: dict[str, list[float]] = {}
