@@ -138,8 +138,7 @@ def _check_declared(name: str, request: InspectRequest) -> None:
 
 def _unknown_format(head: bytes) -> str:
     kinds = {
-        b"PK\x03\x04": "a zip archive (skops, Keras and PyTorch files are not read yet)",
-        b"\x89HDF": "an HDF5 file (Keras' old format)",
+        b"PK\x03\x04": "a zip archive of an unknown kind",
         b"{": "JSON",
         b"PAR1": "a Parquet file, which holds a table",
         b"GIF8": "an image",
@@ -151,7 +150,7 @@ def _unknown_format(head: bytes) -> str:
             return f"The file is {kind}, not a model that can be served."
     if not head:
         return "The file is empty."
-    return "The file is neither a pickle, a joblib file nor an ONNX model."
+    return "The file is no model of a kind that is known here."
 
 
 def _examples(request: InspectRequest) -> tuple[Mapping[str, Any] | None, list[str]]:
@@ -173,6 +172,7 @@ def _load(
         trust=request.trust,
         scratch=Path(request.output),
         names=request.names,
+        pickle=request.pickle,
     )
     with _quiet():
         return flavour.load(path, terms, examples)

@@ -703,6 +703,11 @@ def _explain(name: Name, *, hostile: bool) -> str:
             "again with that version, or export it to ONNX."
         )
     package = name.module.split(".")[0]
+    if package == "torch":
+        return (
+            f"{name} is part of a pickled PyTorch net, whose code is not in the file. "
+            "Export it with torch.export.save and upload that, or export it to ONNX."
+        )
     return (
         f"{name} is not known. If you trust the package, list it: "
         f"PICKLE_ALLOW={package}. Or make it an extension, or export the model to ONNX."

@@ -40,8 +40,9 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
 
     def candidates(self, model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
-        if model.verdict.format == "onnx":
-            yield from model.native.candidates()
+        own = getattr(model.native, "candidates", None)
+        if own is not None:
+            yield from own()
             return
         from foretell.plugins.engines.onnx_twins import twins
 

@@ -1,0 +1,76 @@
+"""Nets from upload to answer, over HTTP with the real sandbox; needs the libraries."""
+
+import json
+import os
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.conftest import Callers
+from tests.served import unique
+
+from .editing import real
+from .libraries import keras_or_skip
+
+keras_or_skip()
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+ROWS = [[0.1, -0.2, 1.5, 3.0], [2.0, 0.5, -1.0, 0.25]]
+
+
+def upload(
+    client: httpx2.Client, name: str, filename: str, **metadata: Any
+) -> httpx2.Response:
+    return client.post(
+        f"/api/models/{name}/versions",
+        files={"artifact": (filename, real(filename))},
+        data={"metadata": json.dumps(metadata)},
+        headers={"Prefer": "wait=55"},
+    )
+
+
+@pytest.mark.parametrize("filename", ["net.pt2", "script.pt", "net.keras"])
+def test_a_net_goes_from_file_to_answer(callers: Callers, filename: str):
+    name = unique("net")
+    made = upload(callers.editor, name, filename)
+    assert made.status_code == 201, made.text
+    version = made.json()
+    assert version["engine"] == "native"
+    assert version["libraries"]["torch"]["installed"]
+    path = f"/api/models/{name}/predict"
+    body = {"columns": ["x0", "x1", "x2", "x3"], "data": ROWS}
+    found = callers.editor.post(path, json=body)
+    assert found.status_code == 200, found.text
+    answers = found.json()["predictions"]
+    assert [set(one["probabilities"]) for one in answers] == [{"0", "1", "2"}] * 2
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    one = callers.editor.post(path, json={"features": ROWS[1]}).json()
+    alone = one["predictions"][0]["probabilities"]
+    assert alone == pytest.approx(answers[1]["probabilities"], abs=1e-6)
+    wrong = callers.editor.post(path, json={"features": [1, 2, "x", 4]})
+    assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("filename", "said"),
+    [
+        ("weights.pth", "torch.export.save"),
+        ("module.pt", "torch.export.save"),
+        ("old.pt", "torch.export.save"),
+        ("net.h5", "model.keras"),
+        ("lambda.keras", "Lambda layer"),
+    ],
+)
+def test_what_is_not_served_says_what_to_do(callers: Callers, filename: str, said: str):
+    server = callers.server.process
+    assert server is not None
+    refused = upload(callers.admin, unique("net"), filename, trust=True)
+    assert refused.status_code == 422
+    assert refused.json()["type"].endswith("/model-refused")
+    assert said in refused.json()["detail"]
+    assert server.poll() is None
+    libraries = open(f"/proc/{server.pid}/maps").read()  # noqa: SIM115
+    assert "libtorch" not in libraries
+    assert os.path.exists(f"/proc/{server.pid}")
