@@ -29,11 +29,10 @@ _CONFIGS = {
 _PREFIXES = {_WEIGHTS: "weight_", _CONSTANTS: "tensor_"}
 _MAX_JSON = 64 << 20
 _MAX_DEPTH = 60
-_NAME = re.compile(r"[A-Za-z_][\w.]{0,499}\Z", re.ASCII)
-_SYMBOL = re.compile(r"[A-Za-z]\w{0,60}\Z", re.ASCII)
-_EXPRESSION = re.compile(
-    r"(?:\s|[A-Za-z]\w*|\d{1,18}|\*\*\d\b|[-+*/(),<>]|[<>=]=)+\Z", re.ASCII
-)
+_NAME = re.compile(r"[A-Za-z_][\w.-]{0,499}\Z", re.ASCII)
+_EXPRESSION = re.compile(r"[\w\s+\-*/(),<>=]*\Z", re.ASCII)
+_POWER = re.compile(r"\*\*(?!\s*\d\b)", re.ASCII)
+_NUMBERS = frozenset({"Infinity", "-Infinity", "NaN"})
 _FUNCTIONS = frozenset(
     [
         "CeilToInt",
@@ -239,15 +238,22 @@ def _checked_name(value: Any) -> Any:
 def _expression(cleaner: _Cleaner, value: Any) -> str:
     """A size such as `2*s0 + 1`; PyTorch evaluates it as code."""
     text = str(value)
-    words = re.findall(r"[A-Za-z_]\w*", text)
-    is_plain = len(text) <= 500 and _EXPRESSION.match(text) is not None
+    is_plain = (
+        len(text) <= 500
+        and _EXPRESSION.match(text) is not None
+        and text.count("**") <= 2
+        and _POWER.search(text) is None
+    )
+    words = re.findall(r"\w+", text) if is_plain else []
     if not is_plain or any(not _is_symbol(one) for one in words):
         raise _Objection("expression", f"{text[:80]!r} is no size of a tensor.")
     return text
 
 
 def _is_symbol(word: str) -> bool:
-    return word in _FUNCTIONS or bool(re.match(r"[a-z]{1,4}\d+\Z", word))
+    return word in _FUNCTIONS or bool(
+        re.match(r"(?:[a-z]{1,4}\d{1,9}|\d{1,18})\Z", word, re.ASCII)
+    )
 
 
 def _tree(cleaner: _Cleaner, value: Any) -> str:
@@ -303,6 +309,15 @@ def _text(cleaner: _Cleaner, value: Any) -> Any:
     return value
 
 
+def _number(cleaner: _Cleaner, value: Any) -> Any:
+    numbers = value if isinstance(value, list) else [value]
+    for one in numbers:
+        is_plain = isinstance(one, int | float) or one in _NUMBERS
+        if not is_plain:
+            raise _Objection("number", "A node has an unusual number as an argument.")
+    return value
+
+
 def _version(cleaner: _Cleaner, value: Any) -> str:
     return re.sub(r"[^\w.+<= -]", "", str(value))[:40]
 
@@ -346,6 +361,8 @@ _CHECKS: dict[str, Callable[[_Cleaner, Any], Any]] = {
     "expr_str": _expression,
     "in_spec": _tree,
     "out_spec": _tree,
+    "as_float": _number,
+    "as_floats": _number,
     "as_string": _text,
     "as_strings": _text,
     "torch_version": _version,

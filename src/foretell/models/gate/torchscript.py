@@ -188,11 +188,17 @@ def _objections(node: ast.AST, methods: set[str]) -> Iterator[tuple[Reason, bool
         chain = _chain(node)
         if chain is not None and chain[0] in _NAMESPACES:
             yield from _about(chain)
+    elif any(_is_namespace(child) for child in ast.iter_child_nodes(node)):
+        yield Reason("code", "The code passes on a whole library.", None), True
     if isinstance(node, ast.Call):
         called = _called(node.func)
         if called is not None and called not in _FUNCTIONS | methods:
             message = f"The code calls {called[:80]!r}, which is not known."
             yield Reason("code", message, called[:80]), True
+
+
+def _is_namespace(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in _NAMESPACES
 
 
 def _called(function: ast.expr) -> str | None:

@@ -5,6 +5,7 @@ archive of its own and loaded from there, so that what was checked is what is lo
 whatever the two readers of zip files and pickles make of the original.
 """
 
+import json
 import os
 import tempfile
 import zipfile
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from foretell.models.errors import ModelRefused, ModelUnreadable, ModelUnusable
@@ -187,9 +187,9 @@ def _program(archive: Archive, root: str, terms: Terms, clean: Path) -> _Admitte
             "byteorder": b"little",
             "version": b"6\n",
             exported.SAMPLE: b"",
-            exported.MODEL: orjson.dumps(found.program),
+            exported.MODEL: json.dumps(found.program).encode(),
         }
-        fixed |= {name: orjson.dumps(one) for name, one in found.configs.items()}
+        fixed |= {name: json.dumps(one).encode() for name, one in found.configs.items()}
         for name, data in fixed.items():
             target.writestr(f"model/{name}", data)
         for name in found.payloads:
