@@ -15,18 +15,14 @@ from typing import Any
 
 from foretell.models.gate.archives import Archive
 from foretell.models.gate.containers import BadContainer
+from foretell.models.gate.exported_weights import CONFIGS, PREFIXES, payloads
+from foretell.models.gate.objections import Objection
 from foretell.models.gate.tensor_ops import judge_target
 from foretell.models.gate.verdict import Outcome, Reason, Verdict
 
 FORMAT = "pt2"
 MODEL = "models/model.json"
 SAMPLE = "data/sample_inputs/model.pt"
-_WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
-_CONFIGS = {
-    _WEIGHTS: f"{_WEIGHTS}model_weights_config.json",
-    _CONSTANTS: f"{_CONSTANTS}model_constants_config.json",
-}
-_PREFIXES = {_WEIGHTS: "weight_", _CONSTANTS: "tensor_"}
 _MAX_JSON = 64 << 20
 _MAX_DEPTH = 60
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,499}\Z", re.ASCII)
@@ -60,19 +56,7 @@ _FUNCTIONS = frozenset(
 _TREES = frozenset(
     ["builtins.dict", "builtins.list", "builtins.tuple", "collections.OrderedDict"]
 )
-# Bytes by the number that PyTorch's schema gives a type.
-ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}
-_STRIDED = 7
 _DROPPED: dict[str, Any] = {"metadata": {}, "guards_code": []}
-
-
-class _Objection(Exception):
-    def __init__(
-        self, code: str, message: str, name: str | None = None, *, hostile: bool = True
-    ) -> None:
-        super().__init__(message)
-        self.reason = Reason(code, message, name)
-        self.hostile = hostile
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +84,25 @@ def read_exported(archive: Archive, root: str) -> Exported:
         _check_members(archive, root)
         cleaner = _Cleaner()
         program = cleaner.clean(_json(archive, root + MODEL))
-        configs, payloads = {}, []
-        for place, name in _CONFIGS.items():
+        configs, held = {}, []
+        for place, name in CONFIGS.items():
             configs[name] = cleaner.clean(_json(archive, root + name))
-            payloads += _payloads(archive, root, place, configs[name])
-    except _Objection as objection:
+            held += payloads(archive, root, place, configs[name])
+    except Objection as objection:
         outcome: Outcome = "hostile" if objection.hostile else "unknown"
         return Exported(_verdict(outcome, [objection.reason], size))
     except (BadContainer, RecursionError) as error:
         reason = Reason("container", str(error)[:300])
         return Exported(_verdict("hostile", [reason], size))
+    except (AttributeError, KeyError, TypeError):
+        reason = Reason(
+            "container", "The JSON of the program is not what it should be."
+        )
+        return Exported(_verdict("hostile", [reason], size))
     version = str(program.get("torch_version", ""))[:40]
     outcome = cleaner.outcome
     verdict = _verdict(outcome, cleaner.reasons, size, {"torch": version})
-    return Exported(verdict, program, configs, tuple(payloads), root)
+    return Exported(verdict, program, configs, tuple(held), root)
 
 
 def _verdict(
@@ -131,23 +120,23 @@ def _check_members(archive: Archive, root: str) -> None:
     """Refuse native code, pickled objects and more than one program."""
     for name in archive.sizes:
         if not name.startswith(root):
-            raise _Objection("member", f"{name[:80]!r} lies outside the program.")
+            raise Objection("member", f"{name[:80]!r} lies outside the program.")
         inner = name.removeprefix(root)
         if inner.startswith(("data/aotinductor/", "data/executorch/", "data/mtia")):
             message = "The archive holds compiled machine code, which is not loaded."
-            raise _Objection("native_code", message, inner[:80])
+            raise Objection("native_code", message, inner[:80])
         if inner.startswith("models/") and inner != MODEL:
             message = "The archive holds several programs; export one by itself."
-            raise _Objection("programs", message, inner[:80], hostile=False)
+            raise Objection("programs", message, inner[:80], hostile=False)
         if not _is_known_member(inner):
             message = f"No exported program has a member {inner[:80]!r}."
-            raise _Objection("member", message, inner[:80])
+            raise Objection("member", message, inner[:80])
 
 
 def _is_known_member(inner: str) -> bool:
-    if inner in (MODEL, SAMPLE, *_CONFIGS.values()) or inner.startswith("extra/"):
+    if inner in (MODEL, SAMPLE, *CONFIGS.values()) or inner.startswith("extra/"):
         return True
-    for place, prefix in _PREFIXES.items():
+    for place, prefix in PREFIXES.items():
         number = inner.removeprefix(place + prefix)
         if number != inner and number.isascii() and number.isdigit():
             return True
@@ -182,10 +171,10 @@ class _Cleaner:
         """A copy of a value that stands under `key`.
 
         Raises:
-            _Objection: It is something that an exported program never holds.
+            Objection: It is something that an exported program never holds.
         """
         if depth > _MAX_DEPTH:
-            raise _Objection("nesting", "The program is nested too deeply.")
+            raise Objection("nesting", "The program is nested too deeply.")
         if key in _DROPPED:
             return _DROPPED[key]
         check = _CHECKS.get(key)
@@ -205,7 +194,7 @@ class _Cleaner:
         code = judge_target(target)
         if code == "dangerous_op":
             message = f"A node calls {target[:120]!r}, which is no operator of tensors."
-            raise _Objection(code, message, target[:120])
+            raise Objection(code, message, target[:120])
         if code is not None and target not in self._told:
             self._told.add(target)
             self.outcome = "unknown"
@@ -231,7 +220,7 @@ def _checked_name(value: Any) -> Any:
     parts = str(value).split(".")
     if not is_name or any(p.startswith("__") and p.endswith("__") for p in parts if p):
         message = f"{str(value)[:80]!r} is no name that PyTorch gives."
-        raise _Objection("name", message)
+        raise Objection("name", message)
     return value
 
 
@@ -246,7 +235,7 @@ def _expression(cleaner: _Cleaner, value: Any) -> str:
     )
     words = re.findall(r"\w+", text) if is_plain else []
     if not is_plain or any(not _is_symbol(one) for one in words):
-        raise _Objection("expression", f"{text[:80]!r} is no size of a tensor.")
+        raise Objection("expression", f"{text[:80]!r} is no size of a tensor.")
     return text
 
 
@@ -261,9 +250,9 @@ def _tree(cleaner: _Cleaner, value: Any) -> str:
     try:
         spec = json.loads(value)
     except (TypeError, ValueError) as error:
-        raise _Objection("tree", "The form of the arguments is unreadable.") from error
+        raise Objection("tree", "The form of the arguments is unreadable.") from error
     if not isinstance(spec, list) or len(spec) != 2 or spec[0] != 1:
-        raise _Objection("tree", "The form of the arguments is of an unknown version.")
+        raise Objection("tree", "The form of the arguments is of an unknown version.")
     _check_tree(spec[1], 0)
     return json.dumps(spec)
 
@@ -275,14 +264,14 @@ def _check_tree(node: Any, depth: int) -> None:
         "children_spec",
     }
     if depth > _MAX_DEPTH or not is_node or not isinstance(node["children_spec"], list):
-        raise _Objection("tree", "The form of the arguments is unreadable.")
+        raise Objection("tree", "The form of the arguments is unreadable.")
     if node["type"] is not None and node["type"] not in _TREES:
         kind = str(node["type"])[:80]
         message = (
             f"The program takes or gives a {kind}; export it with plain tensors, "
             "tuples, lists or dictionaries."
         )
-        raise _Objection("tree", message, kind, hostile=False)
+        raise Objection("tree", message, kind, hostile=False)
     _check_context(node["context"])
     for child in node["children_spec"]:
         _check_tree(child, depth + 1)
@@ -294,9 +283,9 @@ def _check_context(context: Any) -> None:
     try:
         keys = json.loads(context)
     except (TypeError, ValueError) as error:
-        raise _Objection("tree", "The form of the arguments is unreadable.") from error
+        raise Objection("tree", "The form of the arguments is unreadable.") from error
     if not isinstance(keys, list) or not all(isinstance(k, str | int) for k in keys):
-        raise _Objection("tree", "A dictionary of the program has unusual keys.")
+        raise Objection("tree", "A dictionary of the program has unusual keys.")
     for key in keys:
         _checked_name(f"k{key}")
 
@@ -305,16 +294,18 @@ def _text(cleaner: _Cleaner, value: Any) -> Any:
     texts = value if isinstance(value, list) else [value]
     for one in texts:
         if not isinstance(one, str) or len(one) > 1000 or not one.isprintable():
-            raise _Objection("text", "A node has an unusual text as an argument.")
+            raise Objection("text", "A node has an unusual text as an argument.")
     return value
 
 
 def _number(cleaner: _Cleaner, value: Any) -> Any:
     numbers = value if isinstance(value, list) else [value]
     for one in numbers:
-        is_plain = isinstance(one, int | float) or one in _NUMBERS
+        is_plain = isinstance(one, int | float) or (
+            isinstance(one, str) and one in _NUMBERS
+        )
         if not is_plain:
-            raise _Objection("number", "A node has an unusual number as an argument.")
+            raise Objection("number", "A node has an unusual number as an argument.")
     return value
 
 
@@ -329,7 +320,7 @@ def _device(cleaner: _Cleaner, value: Any) -> Any:
             f"The program was exported on the device {str(kind)[:40]!r}. Export it on "
             "the CPU: net.cpu().eval(), example tensors on the CPU too."
         )
-        raise _Objection("device", message, hostile=False)
+        raise Objection("device", message, hostile=False)
     return {"type": "cpu", "index": None}
 
 
@@ -337,17 +328,17 @@ def _object(cleaner: _Cleaner, value: Any) -> Any:
     if not value:
         return value
     message = "The program holds objects of its own classes, which only code can make."
-    raise _Objection("custom_object", message, hostile=False)
+    raise Objection("custom_object", message, hostile=False)
 
 
 def _ranges(cleaner: _Cleaner, value: Any) -> Any:
     if not isinstance(value, dict):
-        raise _Objection("range", "The ranges of sizes are unreadable.")
+        raise Objection("range", "The ranges of sizes are unreadable.")
     for symbol, limits in value.items():
         _expression(cleaner, symbol)
         is_range = isinstance(limits, dict) and set(limits) <= {"min_val", "max_val"}
         if not is_range or not all(_is_limit(v) for v in limits.values()):
-            raise _Objection("range", "The ranges of sizes are unreadable.")
+            raise Objection("range", "The ranges of sizes are unreadable.")
     return value
 
 
@@ -374,64 +365,3 @@ _CHECKS: dict[str, Callable[[_Cleaner, Any], Any]] = {
     "treespec_namedtuple_fields": _object,
     "range_constraints": _ranges,
 }
-
-
-# -- tensors -----------------------------------------------------------------------
-
-
-def _payloads(archive: Archive, root: str, place: str, config: Any) -> list[str]:
-    """Names of the members with the items of the tensors that a config describes."""
-    entries = config.get("config") if isinstance(config, dict) else None
-    if not isinstance(entries, dict):
-        raise _Objection("weights", "The list of weights is unreadable.")
-    names: dict[str, None] = {}
-    for name, entry in entries.items():
-        member = place + _check_entry(name, entry, _PREFIXES[place])
-        size = archive.sizes.get(root + member)
-        if size is None:
-            raise BadContainer(f"The weights of {name[:80]!r} are missing.")
-        if _extent(entry["tensor_meta"]) > size:
-            message = f"The weights of {name[:80]!r} are cut off."
-            raise _Objection("weights", message)
-        names[member] = None
-    return list(names)
-
-
-def _check_entry(name: str, entry: Any, prefix: str) -> str:
-    if not isinstance(entry, dict) or entry.get("use_pickle") is not False:
-        message = (
-            f"{name[:80]!r} is stored as a pickle, which exported weights are not."
-        )
-        raise _Objection("second_pickle", message, name[:80])
-    path = entry.get("path_name")
-    number = str(path).removeprefix(prefix)
-    if number == path or not number.isascii() or not number.isdigit():
-        raise _Objection("weights", f"{name[:80]!r} is kept in an unusual place.")
-    meta = entry.get("tensor_meta")
-    if not isinstance(meta, dict) or meta.get("layout") != _STRIDED:
-        raise _Objection("weights", f"{name[:80]!r} is no dense tensor.")
-    return str(path)
-
-
-def _extent(meta: Mapping[str, Any]) -> int:
-    """Bytes from the start of the storage to the end of a tensor's last item."""
-    item = ITEM_BYTES.get(meta.get("dtype", 0))
-    sizes = [whole(one) for one in meta.get("sizes", ())]
-    strides = [whole(one) for one in meta.get("strides", ())]
-    offset = whole(meta.get("storage_offset"))
-    if item is None or offset is None or None in sizes or None in strides:
-        raise _Objection("weights", "A tensor of the weights has no plain form.")
-    if 0 in sizes:
-        return 0
-    last = sum(
-        (size - 1) * stride  # type: ignore[operator]
-        for size, stride in zip(sizes, strides, strict=True)
-    )
-    return (offset + last + 1) * item
-
-
-def whole(value: Any) -> int | None:
-    """A size that is a number; None for a symbol."""
-    number = value.get("as_int") if isinstance(value, dict) else None
-    is_size = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-    return number if is_size else None

@@ -177,6 +177,8 @@ def _demand(verdict: Verdict, terms: Terms) -> None:
 
 def _program(archive: Archive, root: str, terms: Terms, clean: Path) -> _Admitted:
     found = exported.read_exported(archive, root)
+    if not found.program:  # no trust makes up for what could not be read
+        raise ModelRefused(found.verdict)
     _demand(found.verdict, terms)
     _check_sample(archive, root, terms)
     check_program(found.program)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from foretell.models.errors import ModelUnreadable, ModelUnusable
-from foretell.models.gate.exported import whole
+from foretell.models.gate.exported_weights import whole
 from foretell.plugins.engines.chain_graphs import Layer
 from foretell.plugins.engines.nets import Array, RowLimits, Run, TensorInput
 from foretell.plugins.flavours.nets import Net, checked_tensor
