@@ -17,6 +17,7 @@ from foretell.models.gate.archives import Archive
 from foretell.models.gate.containers import BadContainer
 from foretell.models.gate.exported_weights import CONFIGS, PREFIXES, payloads
 from foretell.models.gate.objections import Objection
+from foretell.models.gate.sizes import is_size
 from foretell.models.gate.tensor_ops import judge_target
 from foretell.models.gate.verdict import Outcome, Reason, Verdict
 
@@ -25,34 +26,8 @@ MODEL = "models/model.json"
 SAMPLE = "data/sample_inputs/model.pt"
 _MAX_JSON = 64 << 20
 _MAX_DEPTH = 60
-_NAME = re.compile(r"[A-Za-z_][\w.-]{0,499}\Z", re.ASCII)
-_EXPRESSION = re.compile(r"[\w\s+\-*/(),<>=]*\Z", re.ASCII)
-_POWER = re.compile(r"\*\*(?!\s*\d\b)", re.ASCII)
+_NAME = re.compile(r"\w[\w.-]{0,499}\Z", re.ASCII)
 _NUMBERS = frozenset({"Infinity", "-Infinity", "NaN"})
-_FUNCTIONS = frozenset(
-    [
-        "CeilToInt",
-        "CleanDiv",
-        "Eq",
-        "FloorDiv",
-        "FloorToInt",
-        "Ge",
-        "Gt",
-        "IntTrueDiv",
-        "Le",
-        "Lt",
-        "Max",
-        "Min",
-        "Mod",
-        "ModularIndexing",
-        "Ne",
-        "PythonMod",
-        "ToFloat",
-        "TruncToInt",
-        "Where",
-        "int_oo",
-    ]
-)
 _TREES = frozenset(
     ["builtins.dict", "builtins.list", "builtins.tuple", "collections.OrderedDict"]
 )
@@ -227,22 +202,9 @@ def _checked_name(value: Any) -> Any:
 def _expression(cleaner: _Cleaner, value: Any) -> str:
     """A size such as `2*s0 + 1`; PyTorch evaluates it as code."""
     text = str(value)
-    is_plain = (
-        len(text) <= 500
-        and _EXPRESSION.match(text) is not None
-        and text.count("**") <= 2
-        and _POWER.search(text) is None
-    )
-    words = re.findall(r"\w+", text) if is_plain else []
-    if not is_plain or any(not _is_symbol(one) for one in words):
+    if not is_size(text):
         raise Objection("expression", f"{text[:80]!r} is no size of a tensor.")
     return text
-
-
-def _is_symbol(word: str) -> bool:
-    return word in _FUNCTIONS or bool(
-        re.match(r"(?:[a-z]{1,4}\d{1,9}|\d{1,18})\Z", word, re.ASCII)
-    )
 
 
 def _tree(cleaner: _Cleaner, value: Any) -> str:

@@ -152,9 +152,9 @@ def read_config(data: bytes, size: int) -> tuple[Verdict, dict[str, Any]]:
     except (ValueError, RecursionError):
         message = "config.json is not the description of a model."
         judge.object_to("config", message, "config.json", hostile=True)
-    if not isinstance(cleaned, dict) or cleaned.get("class_name") not in MODELS:
+    kind = cleaned.get("class_name") if isinstance(cleaned, dict) else None
+    if not isinstance(kind, str) or kind not in MODELS:
         if not judge.hostile and not judge.unknown:
-            kind = cleaned.get("class_name") if isinstance(cleaned, dict) else None
             judge.object_to(
                 "custom_object",
                 f"The file holds a {str(kind)[:80]}, not a Sequential or Functional "

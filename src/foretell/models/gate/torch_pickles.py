@@ -125,6 +125,10 @@ class TorchMachine(Machine):
         self.tensors += 1
         return Made(function, args, is_built=True)
 
+    def _check_keys(self, target: Made, state: Pairs) -> None:
+        if target.is_known:  # an unknown class was objected to as a whole
+            super()._check_keys(target, state)
+
     def _check_new(self, klass: Name, args: tuple[Any, ...]) -> bool:
         if self._is_script_class(klass):
             self._store(args)

@@ -86,6 +86,7 @@ _SYNTAX = (
     ast.unaryop,
 )
 _NAMESPACES = ("torch", "ops")
+_LOCAL = re.compile(r"_\d{1,9}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,9 @@ def _objections(node: ast.AST, methods: set[str]) -> Iterator[tuple[Reason, bool
         yield Reason("code", "The code passes on a whole library.", None), True
     if isinstance(node, ast.Call):
         called = _called(node.func)
-        if called is not None and called not in _FUNCTIONS | methods:
+        # `_0 = __torch__.functional.softmax`, then `_0(x)`: the type is checked there.
+        is_local = isinstance(node.func, ast.Name) and _LOCAL.match(node.func.id)
+        if called is not None and not is_local and called not in _FUNCTIONS | methods:
             message = f"The code calls {called[:80]!r}, which is not known."
             yield Reason("code", message, called[:80]), True
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from foretell.models.errors import ModelUnreadable, ModelUnusable
 from foretell.models.gate.exported_weights import whole
+from foretell.models.gate.sizes import symbol_of
 from foretell.plugins.engines.chain_graphs import Layer
 from foretell.plugins.engines.nets import Array, RowLimits, Run, TensorInput
 from foretell.plugins.flavours.nets import Net, checked_tensor
@@ -114,7 +115,8 @@ def _limits(rows: Sequence[Mapping[str, Any]], ranges: Mapping[str, Any]) -> Row
                 raise ModelUnusable("The program was exported for no rows at all.")
             low, high = fixed, fixed
         else:
-            limits = ranges.get(one["as_expr"]["expr_str"], {})
+            symbol = symbol_of(one["as_expr"]["expr_str"])
+            limits = ranges.get(symbol, {}) if symbol else {}
             low = max(1, limits.get("min_val") or 1)
             high = limits.get("max_val")
         least = max(least, low)
