@@ -51,8 +51,9 @@ def make_keras() -> None:
     code = keras.Sequential(
         [
             keras.Input((4,)),
-            keras.layers.Lambda(eval("lambda rows: rows * 2")),
-        ]  # noqa: S307
+            # From text, so that the file holds no path of the one who made it.
+            keras.layers.Lambda(eval("lambda rows: rows * 2")),  # noqa: S307
+        ]
     )
     code.save(FILES / "lambda.keras")
 

@@ -119,7 +119,7 @@ def test_a_net_is_served_with_its_own_answers(inspect: Inspect, tmp_path, name: 
     assert (result.flavour, result.safety.outcome) == ("keras", "safe")
     assert len(names) == columns.shape[1]
     assert result.libraries["keras"].saved == keras.__version__
-    given = found.predictions if found.scores is None else found.scores
+    given = np.asarray(found.predictions if found.scores is None else found.scores)
     np.testing.assert_allclose(given.reshape(64, -1), expected, atol=1e-6)
 
 

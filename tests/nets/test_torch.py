@@ -142,7 +142,7 @@ def test_a_program_for_so_many_rows_answers_any_number(inspect: Inspect, rows: i
     np.testing.assert_allclose(found.scores, expected, atol=1e-6)
 
 
-class Two(nn.Module):
+class Two(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.words, self.last = nn.Embedding(5, 3), nn.Linear(7, 2)
@@ -179,7 +179,7 @@ def test_several_inputs_by_place_and_by_name(inspect: Inspect):
         np.testing.assert_allclose(found.predictions, expected, atol=1e-5)
 
 
-class Images(nn.Module):
+class Images(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, 4, 3, padding=1)
@@ -190,7 +190,7 @@ class Images(nn.Module):
         return torch.log_softmax(self.last(found.flatten(1)), dim=1)
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.cells = nn.LSTM(2, 8, batch_first=True)
@@ -250,7 +250,7 @@ def test_a_net_in_training_mode_is_refused(inspect: Inspect):
 
 
 def test_a_list_of_tensors_is_refused(inspect: Inspect):
-    class Listed(nn.Module):
+    class Listed(nn.Module):  # type: ignore[misc]
         def forward(self, parts: list[Any]) -> Any:
             return parts[0] + parts[1]
 
@@ -262,7 +262,7 @@ def test_a_list_of_tensors_is_refused(inspect: Inspect):
 
 
 def test_a_script_of_unknown_width_asks_for_names(inspect: Inspect):
-    class Own(nn.Module):
+    class Own(nn.Module):  # type: ignore[misc]
         def forward(self, rows: torch.Tensor) -> torch.Tensor:
             return rows.view(-1, 3).sum(dim=1)
 

@@ -87,7 +87,7 @@ def inspect_artifact(request: InspectRequest, report: Report) -> InspectResult:
         spec=spec,
         safety=model.verdict,
         parity=ParityReport(spec.engine, request.tolerance, probes.counts(), twins),
-        libraries=_libraries(model.verdict),
+        libraries=_libraries(model.verdict, flavour.name),
         twin=twin,
         sha256=_sha256(path),
         bytes=size,
@@ -316,9 +316,9 @@ def _write(candidate: Candidate, folder: Path) -> Twin:
     return Twin(name, digest, len(candidate.data))
 
 
-def _libraries(verdict: Verdict) -> dict[str, Library]:
+def _libraries(verdict: Verdict, flavour: str) -> dict[str, Library]:
     found = {}
-    for name in dict.fromkeys((*_LIBRARIES, *verdict.libraries)):
+    for name in dict.fromkeys((*_LIBRARIES, *verdict.libraries, flavour)):
         installed, saved = _installed(name), verdict.libraries.get(name)
         if installed is not None or saved is not None:
             found[name] = Library(installed=installed, saved=saved)

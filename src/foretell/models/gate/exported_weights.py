@@ -1,6 +1,6 @@
 """Checks the weights of an exported program: raw items, as many as the tensors need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.models.gate.archives import Archive
@@ -16,6 +16,7 @@ PREFIXES = {WEIGHTS: "weight_", CONSTANTS: "tensor_"}
 # Bytes by the number that PyTorch's schema gives a type.
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}
 _STRIDED = 7
+_MAX_DIMENSIONS = 64
 
 
 def payloads(archive: Archive, root: str, place: str, config: Any) -> list[str]:
@@ -55,18 +56,23 @@ def _check_entry(name: str, entry: Any, prefix: str) -> str:
 def _extent(meta: Mapping[str, Any]) -> int:
     """Bytes from the start of the storage to the end of a tensor's last item."""
     item = _ITEM_BYTES.get(meta.get("dtype", 0))
-    sizes = [whole(one) for one in meta.get("sizes", ())]
-    strides = [whole(one) for one in meta.get("strides", ())]
+    sizes = _whole(meta.get("sizes", ()))
+    strides = _whole(meta.get("strides", ()))
     offset = whole(meta.get("storage_offset"))
-    if item is None or offset is None or None in sizes or None in strides:
+    if item is None or offset is None:
         raise Objection("weights", "A tensor of the weights has no plain form.")
     if 0 in sizes:
         return 0
-    last = sum(
-        (size - 1) * stride  # type: ignore[operator]
-        for size, stride in zip(sizes, strides, strict=True)
-    )
+    steps = zip(sizes, strides, strict=True)
+    last = sum((size - 1) * stride for size, stride in steps)
     return (offset + last + 1) * item
+
+
+def _whole(values: Sequence[Any]) -> list[int]:
+    found = [whole(one) for one in values]
+    if None in found or len(found) > _MAX_DIMENSIONS:
+        raise Objection("weights", "A tensor of the weights has no plain form.")
+    return [one for one in found if one is not None]
 
 
 def whole(value: Any) -> int | None:

@@ -19,7 +19,7 @@ log log10 log1p log2 log_sigmoid logaddexp logaddexp2 logical_and logical_not lo
 logical_xor logit lt masked_fill maximum minimum mish mul multiply nan_to_num ne neg
 negative not_equal positive pow prelu rad2deg reciprocal relu relu6 remainder rrelu
 round rsqrt rsub selu sgn sigmoid sign signbit silu sin sinc sinh softplus softshrink
-softsign sqrt square sub subtract tan tanh tanhshrink threshold true_divide trunc where
+sqrt square sub subtract tan tanh threshold true_divide trunc where
 xlogy glu threshold_ log_sigmoid_forward _softmax _log_softmax softmax log_softmax
 special_erf special_erfc special_exp2 special_expit special_expm1 special_log1p
 special_log_softmax special_logit special_softmax special_xlogy
@@ -46,11 +46,11 @@ _native_batch_norm_legit_no_training native_batch_norm channel_shuffle conv1d co
 conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution
 cosine_embedding_loss dropout native_dropout embedding embedding_bag
 _embedding_bag _embedding_bag_forward_only embedding_renorm feature_alpha_dropout
-feature_dropout fold im2col col2im fractional_max_pool2d grid_sampler grid_sampler_2d
+feature_dropout im2col col2im fractional_max_pool2d grid_sampler grid_sampler_2d
 affine_grid_generator group_norm native_group_norm gru gru_cell instance_norm
-layer_norm native_layer_norm local_response_norm lstm lstm_cell lp_pool1d lp_pool2d
+layer_norm native_layer_norm lstm lstm_cell
 max_pool1d max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d
-max_pool3d_with_indices max_unpool2d nll_loss normalize one_hot pixel_shuffle
+max_pool3d_with_indices max_unpool2d nll_loss one_hot pixel_shuffle
 pixel_unshuffle rms_norm _fused_rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell
 unfold upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
 upsample_nearest2d upsample_nearest3d upsample_trilinear3d _upsample_bilinear2d_aa

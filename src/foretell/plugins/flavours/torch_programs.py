@@ -107,13 +107,15 @@ def _keywords(calls: Sequence[Mapping[str, Any]], count: int) -> list[str]:
 
 
 def _limits(rows: Sequence[Mapping[str, Any]], ranges: Mapping[str, Any]) -> RowLimits:
-    least, most = 1, None
+    least: int = 1
+    most: int | None = None
     for one in rows:
         fixed = whole(one)
         if fixed is not None:
             if fixed == 0:
                 raise ModelUnusable("The program was exported for no rows at all.")
-            low, high = fixed, fixed
+            low: int = fixed
+            high: int | None = fixed
         else:
             symbol = symbol_of(one["as_expr"]["expr_str"])
             limits = ranges.get(symbol, {}) if symbol else {}
