@@ -9,13 +9,10 @@ files are made before anybody is measured.
 
 import argparse
 import os
-import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-import httpx2
 from tests.acceptance.conftest import first_admin
 from tests.acceptance.test_hostile_uploads import (
     CASES,
@@ -28,50 +25,22 @@ from tests.acceptance.test_hostile_uploads import (
 )
 from tests.served import Server, unique
 
-EVERY_SECONDS = 0.02
+from benchmarks.neighbour import Waits, asking
+
 ROWS = "id,name\n" + "".join(f"{n},name {n}\n" for n in range(10_000))
 
 
-class Neighbour(threading.Thread):
-    """Asks for a page of rows again and again and keeps the milliseconds."""
-
-    def __init__(self, client: httpx2.Client) -> None:
-        super().__init__(daemon=True)
-        self.client = client
-        self.is_over = threading.Event()
-        self.milliseconds: list[float] = []
-
-    def run(self) -> None:
-        while not self.is_over.wait(EVERY_SECONDS):
-            started = time.perf_counter()
-            answer = self.client.get("/api/datasets/calm/rows?limit=50")
-            answer.raise_for_status()
-            self.milliseconds.append((time.perf_counter() - started) * 1000)
-
-    def finish(self) -> tuple[float, float, int]:
-        """p50, p99 and how many."""
-        self.is_over.set()
-        self.join(120)
-        times = sorted(self.milliseconds)
-        at = max(int(len(times) * 0.99) - 1, 0)
-        return statistics.median(times), times[at], len(times)
-
-
-def in_rest(server: Server, key: str, seconds: float) -> tuple[float, float, int]:
-    with server.client(key) as client:
-        neighbour = Neighbour(client)
-        neighbour.start()
+def in_rest(url: str, key: str, seconds: float) -> Waits:
+    with asking(url, key) as waits:
         time.sleep(seconds)
-        return neighbour.finish()
+    return waits
 
 
 def besieged(
-    server: Server, key: str, files: list[tuple[Hostile, bytes]]
-) -> tuple[float, float, int]:
+    server: Server, url: str, key: str, files: list[tuple[Hostile, bytes]]
+) -> Waits:
     assert server.process is not None
-    with server.client(key) as client, server.client(key) as sender:
-        neighbour = Neighbour(client)
-        neighbour.start()
+    with asking(url, key) as waits, server.client(key) as sender:
         for case, content in files:
             watch = MemoryWatch(server.process.pid)
             watch.start()
@@ -85,7 +54,7 @@ def besieged(
                 f"{answer.status_code} {seconds:5.1f} s {own // MIB:5} MiB",
                 flush=True,
             )
-        return neighbour.finish()
+    return waits
 
 
 def main() -> None:
@@ -105,17 +74,21 @@ def main() -> None:
             key = first_admin(server)
             with server.client(key) as client:
                 send(client, "calm", ROWS.encode())
-            before = in_rest(server, key, options.seconds)
-            during = besieged(server, key, files)
-            after = in_rest(server, key, options.seconds)
-    for name, (p50, p99, count) in (
+            url = f"{server.url}/api/datasets/calm/rows?limit=50"
+            before = in_rest(url, key, options.seconds)
+            during = besieged(server, url, key, files)
+            after = in_rest(url, key, options.seconds)
+    for name, waits in (
         ("rest", before),
         ("meanwhile", during),
         ("rest again", after),
     ):
-        print(f"{name:11} n {count:6}  p50 {p50:7.1f} ms  p99 {p99:7.1f} ms")
-    calm = max(before[1], after[1])
-    print(f"p99 meanwhile / in rest: {during[1] / calm:.2f}", end="")
+        print(
+            f"{name:11} n {waits.count:6}  p50 {waits.p50:7.1f} ms"
+            f"  p99 {waits.p99:7.1f} ms"
+        )
+    calm = max(before.p99, after.p99)
+    print(f"p99 meanwhile / in rest: {during.p99 / calm:.2f}", end="")
     print(f"  (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors)")
 
 

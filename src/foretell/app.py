@@ -31,6 +31,7 @@ from foretell.datasets import figures_routes as datasets_figures_routes
 from foretell.datasets import query_routes as datasets_query_routes
 from foretell.datasets import routes as datasets_routes
 from foretell.datasets import rows_routes as datasets_rows_routes
+from foretell.datasets.composing import source_files
 from foretell.datasets.figures import Figures
 from foretell.datasets.heavy import HeavyReaders
 from foretell.datasets.reading import DatasetReader
@@ -296,6 +297,7 @@ async def _keep_house(state: AppState) -> None:
         try:
             await state.port(Identity).purge()
             await retention(state).forget()
+            await source_files(state).forget()
             await scheduler(state, state.port(Identity).principal_of).forget()
             async with state.database.writing() as session:
                 await idempotency.delete_expired(session, now=state.clock.now())

@@ -24,12 +24,14 @@ from foretell.core.parts import Parts
 from foretell.core.permissions import Permissions
 from foretell.core.plugins import load_plugin
 from foretell.core.principal import Principal
+from foretell.core.quota import StorageQuota
 from foretell.core.scratch import Scratch
 from foretell.core.secret import load_secret
 from foretell.datasets import heavy as datasets_heavy
 from foretell.datasets import importing as datasets_importing
 from foretell.datasets import outside_tasks as datasets_outside_tasks
 from foretell.datasets import querying as datasets_querying
+from foretell.datasets import store as datasets_store
 from foretell.datasets import tasks as datasets_tasks
 from foretell.datasets.following import Followers
 from foretell.datasets.heavy import HeavyReaders
@@ -50,6 +52,7 @@ from foretell.jobs.mail import Mailer
 from foretell.jobs.mailing import MailByJob
 from foretell.jobs.registry import TaskRegistry
 from foretell.models import importing as models_importing
+from foretell.models import store as models_store
 from foretell.models import tasks as models_tasks
 from foretell.models.composing import provide_models
 from foretell.models.features import FeatureBinder
@@ -112,6 +115,12 @@ def provide_ports(parts: Parts, extensions: Extensions) -> None:
     parts.provide(sandbox)
     # Work in progress; nothing in it is needed after a restart.
     parts.provide(Scratch(settings.data_dir / "work"))
+    parts.provide(
+        StorageQuota(
+            settings.user_quota_bytes,
+            [datasets_store.stored_bytes_of, models_store.stored_bytes_of],
+        )
+    )
     parts.provide(registry(extensions))
     parts.provide(Doorbell(socket_folder(settings.data_dir), "worker"))
     executor = open_executor(settings, extensions.executors())

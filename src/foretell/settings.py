@@ -224,6 +224,11 @@ class Settings(BaseSettings):
     max_upload_bytes: ByteSize = Field(
         ByteSize(5 * 1024**3), description="Largest upload."
     )
+    user_quota_bytes: ByteSize | None = Field(
+        None,
+        ge=1024**2,
+        description="Most bytes that the files of one user's datasets and models take.",
+    )
     pickle: Literal["gate", "forbid"] = Field(
         "gate", description="forbid refuses pickled models altogether."
     )

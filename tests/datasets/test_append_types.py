@@ -187,3 +187,26 @@ def test_rows_appended_at_once_are_all_there(callers):
         thread.join(60)
     assert [answer.status_code for answer in answers] == [201] * 4
     assert sorted(cells(editor, name)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("more", "kind"), [("2.5", "float"), ("2", "integer")])
+def test_the_profile_kept_with_the_first_file_is_not_told_of_more_rows(
+    callers, more, kind
+):
+    name, whole = unique("profiled"), unique("whole")
+    first = "n,s\n" + "\n".join(f"{n},{n % 3}x" for n in range(500)) + "\n"
+    upload(callers.editor, name, first)
+    before = callers.editor.get(f"/api/datasets/{name}/profile").json()
+    assert append(callers.editor, name, f"n,s\n{more},9x\n").status_code == 201
+    upload(callers.editor, whole, f"{first}{more},9x\n")
+
+    profile = callers.editor.get(f"/api/datasets/{name}/profile").json()
+    assert profile["rows"] == 501
+    assert profile["columns"][0]["type"] == kind
+    expected = callers.editor.get(f"/api/datasets/{whole}/profile").json()
+    for found, wanted in zip(profile["columns"], expected["columns"], strict=True):
+        for figure in ("mean", "std"):  # summed in another order
+            assert found.pop(figure, None) == pytest.approx(wanted.pop(figure, None))
+        assert found == wanted
+    again = callers.editor.get(f"/api/datasets/{name}/profile?version=1").json()
+    assert again["columns"] == before["columns"]

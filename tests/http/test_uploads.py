@@ -18,6 +18,7 @@ from foretell.http import uploads
 from foretell.http.dependencies import State
 from foretell.http.edge import Edge
 from foretell.http.routing import body_limit, public, router
+from foretell.http.uploads import Limit
 
 FORM = uploads.Form(files=("file", "example"), texts=("options",))
 routes = router("/api/up")
@@ -29,7 +30,7 @@ async def take(request: Request, state: State) -> dict[str, object]:
     folder = state.settings.data_dir / "incoming"
     raw = True if "name" in request.query_params else None
     async with uploads.receive(
-        request, folder, FORM, max_file_bytes=3_000_000, raw=raw
+        request, folder, FORM, limit=Limit.of_server(3_000_000), raw=raw
     ) as upload:
         file = upload.file("file")
         content = file.path.read_bytes()
@@ -134,7 +135,7 @@ async def test_a_cut_connection_leaves_no_file(app: Edge, tmp_path: Path):
     )
     with pytest.raises(uploads.UploadMalformed):
         async with uploads.receive(
-            request, tmp_path / "in", FORM, max_file_bytes=10**9
+            request, tmp_path / "in", FORM, limit=Limit.of_server(10**9)
         ):
             pass
     assert list((tmp_path / "in").iterdir()) == []
@@ -182,6 +183,6 @@ async def test_any_bytes_in_any_pieces_arrive_as_sent(
     )
     with patch.object(uploads, "PIECE_BYTES", 1):
         async with uploads.receive(
-            request, tmp_path, FORM, max_file_bytes=9999
+            request, tmp_path, FORM, limit=Limit.of_server(9999)
         ) as upload:
             assert upload.file("file").path.read_bytes() == content

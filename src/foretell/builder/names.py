@@ -38,7 +38,7 @@ TAKEN_PLURALS = _words(
     features     idempotency_keys job_attempts job_queues jobs keys me model_alias_moves model_aliases
     model_versions models models_epoch one_time_codes password predict predictions query queues
     recipe_versions recipes refresh_families refresh_tokens resources schedule_ticks schedules session sessions setup
-    signing_keys tasks users version"""
+    signing_keys source_files tasks users version"""
 )
 # Attributes that every resource has, or that SQLAlchemy and Pydantic need.
 TAKEN_FIELDS = _words(

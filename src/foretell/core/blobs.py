@@ -21,6 +21,10 @@ class BlobStore(Protocol):
         """A local path of the blob for reading, valid inside the context."""
         ...
 
+    async def exists(self, key: str) -> bool:
+        """Whether there is a blob of that key."""
+        ...
+
     def folder(self, prefix: str) -> Path:
         """The local folder of what `local` gives for keys that start with `prefix/`."""
         ...

@@ -1,5 +1,6 @@
 """Values that travel between an import and the service."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,3 +47,10 @@ class VersionContents:
     rejects_key: str | None = None
     source: dict[str, Any] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
+
+    def added_bytes(self, before: Sequence[Mapping[str, Any]]) -> int:
+        """Bytes of the source file and of the parts that are not among `before`."""
+        shared = {part["key"] for part in before}
+        added = [part for part in self.parts if part["key"] not in shared]
+        of_source = self.source.get("bytes", 0) if "sha256" in self.source else 0
+        return int(of_source) + sum(int(part["bytes"]) for part in added)

@@ -18,6 +18,7 @@ from foretell.core.ids import new_id
 from foretell.core.scratch import Scratch
 from foretell.datasets.contents import PROFILE, SourceFile, VersionContents
 from foretell.datasets.options import Options
+from foretell.datasets.source_files import keep
 from foretell.sandbox.pool import Sandbox
 from foretell.tabular.messages import (
     ImportLimits,
@@ -73,10 +74,8 @@ class DatasetImporter:
     async def keep_source(
         self, path: Path, sha256: str, size: int, name: str
     ) -> SourceFile:
-        """Keep an uploaded file for good, once per content."""
-        key = f"sources/{sha256[:2]}/{sha256}"
-        await self._blobs.put(key, path)
-        return SourceFile(key=key, filename=name, bytes=size, sha256=sha256)
+        """Keep an uploaded file, once per content."""
+        return await keep(self._blobs, path, sha256, size, name)
 
     async def read(
         self,

@@ -30,7 +30,8 @@ from foretell.http.listing import page_response
 from foretell.http.routing import body_limit, requires, router
 from foretell.http.schemas import MAX_VERSION, Body, ListOf
 from foretell.http.state import AppState
-from foretell.http.uploads import Form, Upload, UploadedFile, receive
+from foretell.http.upload_limit import UploadLimit
+from foretell.http.uploads import Form, Limit, Upload, UploadedFile, receive
 from foretell.jobs.routes import locate
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
@@ -97,6 +98,7 @@ async def upload_dataset(
     datasets: Datasets,
     outside: Outside,
     preview: Preview,
+    limit: UploadLimit,
     name: NameGiven = None,
     options: OptionsGiven = None,
     dry_run: DryRunWanted = False,
@@ -114,7 +116,7 @@ async def upload_dataset(
         job = await outside.create(user, given.name, given.source)
         locate(request, response, job)
         return job
-    async with _received(request, state) as upload:
+    async with _received(request, state, limit) as upload:
         if dry_run:
             return await _try_out(importer, upload)
         file = upload.file("file")
@@ -144,6 +146,7 @@ async def upload_version(
     datasets: Datasets,
     outside: Outside,
     preview: Preview,
+    limit: UploadLimit,
     options: OptionsGiven = None,
     mode: Annotated[Mode | None, Query()] = None,
     dry_run: DryRunWanted = False,
@@ -158,7 +161,7 @@ async def upload_version(
         job = await outside.add_version(user, name, body.source, wanted)
         locate(request, response, job)
         return job
-    async with _received(request, state) as upload:
+    async with _received(request, state, limit) as upload:
         if dry_run:
             return await _try_out(importer, upload)
         source = await _keep(importer, upload.file("file"))
@@ -276,13 +279,15 @@ async def set_current(
 
 
 @asynccontextmanager
-async def _received(request: Request, state: AppState) -> AsyncIterator[Upload]:
+async def _received(
+    request: Request, state: AppState, limit: Limit
+) -> AsyncIterator[Upload]:
     raw = True if "name" in request.query_params else None
     async with receive(
         request,
         state.settings.data_dir / "incoming",
         FORM,
-        max_file_bytes=int(state.settings.max_upload_bytes),
+        limit=limit,
         raw=raw,
     ) as upload:
         yield upload

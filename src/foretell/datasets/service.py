@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from foretell.auth.audit import Audit
 from foretell.auth.ownership import ensure_may_share, ensure_may_write
+from foretell.core.blobs import BlobStore
 from foretell.core.clock import Clock
 from foretell.core.ids import is_name, new_id
 from foretell.core.pagination import Cursors, Page
 from foretell.core.principal import Principal, Scope
+from foretell.core.quota import QuotaExceeded
 from foretell.datasets.contents import SourceFile, VersionContents
 from foretell.datasets.errors import (
     DatasetNameInvalid,
@@ -22,17 +24,20 @@ from foretell.datasets.errors import (
 from foretell.datasets.options import Options
 from foretell.datasets.query import Selection
 from foretell.datasets.reading import DatasetReader, columns_of
+from foretell.datasets.source_files import IMPORT_TASK, claim
+from foretell.datasets.source_store import SourceStore
 from foretell.datasets.store import DatasetStore, new_version
 from foretell.datasets.tables import Dataset, DatasetVersion
 from foretell.errors import Forbidden, PreconditionFailed
 from foretell.jobs.service import JobsService
 from foretell.jobs.tables import Job
 
-IMPORT_TASK = "datasets.import"
 REMOVE_TASK = "datasets.remove_files"
 Mode = Literal["replace", "append"]
 # Users named by id or e-mail, and the pointer to them; gives their ids.
 People = Callable[[list[str], str], Awaitable[list[str]]]
+# `(id of a user, bytes)`: refuses what exceeds the user's quota.
+Refuse = Callable[[str, int], Awaitable[None]]
 # `(id of a dataset, its name, number of its new version)`
 Follower = Callable[[str, str, int], Awaitable[None]]
 
@@ -108,6 +113,9 @@ class DatasetsService:
         clock: Clock,
         cursors: Cursors,
         reader: DatasetReader,
+        blobs: BlobStore,
+        sources: SourceStore,
+        refuse: Refuse,
         people: People | None = None,
         audit: Audit | None = None,
         followers: Sequence[Follower] = (),
@@ -115,6 +123,9 @@ class DatasetsService:
         self._audit = audit
         self._followers = followers
         self._reader = reader
+        self._blobs = blobs
+        self._sources = sources
+        self._refuse = refuse
         self._people = people
         self._store = store
         self._jobs = jobs
@@ -401,10 +412,15 @@ class DatasetsService:
 
         Runs in the transaction that completes the job, so either both happen or
         neither.
+
+        Raises:
+            DatasetVersionGone: The dataset was deleted meanwhile.
+            QuotaExceeded: Its owner may not keep so much; what was written is removed.
         """
         dataset = await self._store.lock(dataset_id)
         if dataset is None:
             raise DatasetVersionGone
+        stored = await self._make_room(dataset, contents, job_id)
         version = new_version(
             dataset,
             id=new_id(),
@@ -414,16 +430,32 @@ class DatasetsService:
             rows=contents.rows,
             rejects=contents.rejects,
             bytes=contents.bytes,
+            stored_bytes=stored,
             columns=contents.columns,
             parts=contents.parts,
             rejects_key=contents.rejects_key,
             source=contents.source,
+            source_sha256=contents.source.get("sha256"),
             lineage=contents.lineage,
         )
         await self._store.add(version)
         for follow in self._followers:
             await follow(dataset.id, dataset.name, version.number)
         return version
+
+    async def _make_room(
+        self, dataset: Dataset, contents: VersionContents, job_id: str
+    ) -> int:
+        """Bytes that a version brings to what its owner keeps, if they fit."""
+        base = await self.find_current(dataset)
+        stored = contents.added_bytes(base.parts if base else [])
+        try:
+            await self._refuse(dataset.owner_id, stored)
+        except QuotaExceeded:
+            # A job publishes once, so nothing names the files that it has written.
+            await self._blobs.delete(f"datasets/{dataset.id}/{job_id}/")
+            raise
+        return stored
 
     async def _submit_import(
         self,
@@ -437,6 +469,7 @@ class DatasetsService:
         dataset = await self._store.find_any(name)
         if dataset is None:
             raise DatasetNotFound(name)
+        await claim(self._sources, self._blobs, source, self._clock.now())
         args = {
             "dataset_id": dataset.id,
             "dataset": name,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import Select, delete, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +12,18 @@ from foretell.auth.ownership import visible_to
 from foretell.core.db import is_unique_violation
 from foretell.core.principal import Principal
 from foretell.datasets.tables import Dataset, DatasetVersion
+
+
+def stored_bytes_of(user_id: str) -> Select[int]:
+    """What all versions of a user's datasets take, for the storage quota."""
+    total = func.coalesce(func.sum(DatasetVersion.stored_bytes), 0)
+    of_dataset = Dataset.id == DatasetVersion.dataset_id
+    return (
+        select(total)
+        .select_from(DatasetVersion)
+        .join(Dataset, of_dataset)
+        .where(Dataset.owner_id == user_id)
+    )
 
 
 class DatasetStore:

@@ -18,13 +18,13 @@ import orjson
 from fastapi import FastAPI
 from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foretell.core.logs import bind_to_lines, get_logger
 from foretell.http.access_log import AccessLog
+from foretell.http.compression import compressed
 from foretell.http.metrics import Metrics
 from foretell.http.problems import (
     MEDIA_TYPE,
@@ -110,7 +110,7 @@ class Edge(FastAPI):
         self._access_log = access_log
         self._fast_paths: list[FastPath] = []
         self._rate_limits: RateLimits | None = None
-        self._compressed: ASGIApp = GZipMiddleware(self.handle, minimum_size=1024)
+        self._compressed = compressed(self.handle)
         self._ids = count()
         self._id_prefix = os.urandom(9).hex()
         self._front: ASGIApp = self._choose

@@ -7,24 +7,22 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from foretell.http.state import state
+from foretell.http.upload_limit import UploadLimit
 from foretell.http.uploads import Form, UploadedFile, receive
 
 _FILE = Form(files=("file",))
 
 
-async def receive_file(request: Request) -> AsyncIterator[UploadedFile]:
+async def receive_file(
+    request: Request, limit: UploadLimit
+) -> AsyncIterator[UploadedFile]:
     """Receive the body to disk: the part `file` of a form, or the whole of it.
 
     The file is gone when the request ends; `Datasets.import_file` keeps it. The route
     has to declare `takes_file`.
     """
-    settings = state(request).settings
-    async with receive(
-        request,
-        settings.data_dir / "incoming",
-        _FILE,
-        max_file_bytes=int(settings.max_upload_bytes),
-    ) as upload:
+    folder = state(request).settings.data_dir / "incoming"
+    async with receive(request, folder, _FILE, limit=limit) as upload:
         yield upload.file("file")
 
 

@@ -13,7 +13,7 @@ import hashlib
 import re
 import shutil
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from foretell.core.ids import new_id
-from foretell.errors import FieldError, Invalid, OutOfSpace, TooLarge
+from foretell.errors import (
+    FieldError,
+    ForetellError,
+    Invalid,
+    OutOfSpace,
+    TooLarge,
+)
 from foretell.http import idempotency
 
 PIECE_BYTES = 512 * 1024
@@ -40,6 +46,27 @@ class UploadMalformed(Invalid):
     """The body is not the multipart form it says it is, or ended early."""
 
     slug = "upload-malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Most bytes of one file.
+
+    Attributes:
+        refusal: Makes the error of a larger one from the name of its part.
+    """
+
+    bytes: int
+    refusal: Callable[[str], ForetellError]
+
+    @classmethod
+    def of_server(cls, most: int) -> "Limit":
+        """The limit that holds for everybody."""
+
+        def refusal(name: str) -> ForetellError:
+            return TooLarge(f"{name}: more than {most:,} bytes.", limit=most)
+
+        return cls(most, refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +136,7 @@ async def receive(
     folder: Path,
     form: Form,
     *,
-    max_file_bytes: int,
+    limit: Limit,
     raw: bool | None = None,
 ) -> AsyncIterator[Upload]:
     """Receive the body into a new folder below `folder`, removed at the end.
@@ -125,15 +152,15 @@ async def receive(
         UploadMalformed: The form cannot be read or ended early.
         Invalid: A part is unknown or came twice.
         TooLarge: A file or text is over its limit.
-        OutOfSpace: The disk would be filled.
+        OutOfSpace: The disk, or what the caller may keep, would be filled.
     """
     boundary = _boundary(request)
     is_raw = boundary is None if raw is None else raw
     place = folder / f"upload-{new_id()}"
     sink: _Sink = (
-        _RawSink(place, form, max_file_bytes, request)
+        _RawSink(place, form, limit, request)
         if is_raw
-        else _FormSink(place, form, max_file_bytes, boundary)
+        else _FormSink(place, form, limit, boundary)
     )
     try:
         await asyncio.to_thread(sink.open)
@@ -192,10 +219,10 @@ class _OpenFile:
 class _Sink:
     """Where the pieces of a body go. Every method runs in a thread."""
 
-    def __init__(self, place: Path, form: Form, max_file_bytes: int) -> None:
+    def __init__(self, place: Path, form: Form, limit: Limit) -> None:
         self._place = place
         self._form = form
-        self._max_file_bytes = max_file_bytes
+        self._limit = limit
         self._lock = threading.Lock()
         self._file: _OpenFile | None = None
         self._is_removed = False
@@ -238,9 +265,8 @@ class _Sink:
     def _write(self, data: bytes) -> None:
         if self._file is None:
             return
-        if self._file.bytes + len(data) > self._max_file_bytes:
-            limit = self._max_file_bytes
-            raise TooLarge(f"{self._name}: more than {limit:,} bytes.", limit=limit)
+        if self._file.bytes + len(data) > self._limit.bytes:
+            raise self._limit.refusal(self._name)
         self._file.write(data)
 
     def _close_file(self) -> None:
@@ -252,10 +278,8 @@ class _Sink:
 class _RawSink(_Sink):
     """The body is one file; its text fields are query parameters."""
 
-    def __init__(
-        self, place: Path, form: Form, max_file_bytes: int, request: Request
-    ) -> None:
-        super().__init__(place, form, max_file_bytes)
+    def __init__(self, place: Path, form: Form, limit: Limit, request: Request) -> None:
+        super().__init__(place, form, limit)
         query = request.query_params
         self._filename = query.get("filename") or query.get("name") or ""
         self._content_type = request.headers.get("content-type", "")
@@ -277,9 +301,9 @@ class _FormSink(_Sink):
     """The body is `multipart/form-data`, its parts in any order."""
 
     def __init__(
-        self, place: Path, form: Form, max_file_bytes: int, boundary: bytes | None
+        self, place: Path, form: Form, limit: Limit, boundary: bytes | None
     ) -> None:
-        super().__init__(place, form, max_file_bytes)
+        super().__init__(place, form, limit)
         if not boundary:
             raise UploadMalformed("The form names no boundary in Content-Type.")
         self._header = (bytearray(), bytearray())

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.core.clock import Clock
 from foretell.core.db import is_unique_violation
+from foretell.core.ids import lowest_id
 from foretell.jobs import endings
 from foretell.jobs.adding import Insertion, NewJob, insert_many
 from foretell.jobs.claims import Claim, Work
@@ -118,6 +119,15 @@ class JobStore:
         statement = select(Job).where(Job.id == job_id)
         fresh = statement.execution_options(populate_existing=True)
         return (await self._session.scalars(fresh)).one_or_none()
+
+    async def is_any_unfinished(self, task: str, before: datetime) -> bool:
+        """Whether a job of that task from before a moment waits or runs."""
+        statement = select(Job.id).where(
+            Job.task == task,
+            Job.id < lowest_id(before),
+            Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        )
+        return await self._session.scalar(statement.limit(1)) is not None
 
     async def find_active(self, key: str, *, lock: bool = False) -> Job | None:
         statement = self._sql.active_job(key, lock=lock)

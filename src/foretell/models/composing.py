@@ -1,9 +1,12 @@
 """Builds the models service for a unit of work, in requests and jobs alike."""
 
+from functools import partial
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from foretell.auth.audit import Audit
 from foretell.core.parts import Parts
+from foretell.core.quota import StorageQuota
 from foretell.core.scratch import Scratch
 from foretell.jobs.composing import jobs_service
 from foretell.models.changes import Changes
@@ -41,6 +44,7 @@ def models_service(
         changes=parts.port(Changes),
         clock=parts.clock,
         cursors=parts.cursors,
+        refuse=partial(parts.port(StorageQuota).refuse, session),
         audit=audit,
         people=people,
     )

@@ -16,7 +16,8 @@ from foretell.http.problems import field_error_of
 from foretell.http.routing import body_limit, requires, router
 from foretell.http.schemas import ListOf, Name
 from foretell.http.state import AppState
-from foretell.http.uploads import Form, Upload, receive
+from foretell.http.upload_limit import UploadLimit
+from foretell.http.uploads import Form, Limit, Upload, receive
 from foretell.jobs.schemas import JobRead
 from foretell.jobs.tables import Job
 from foretell.models.dependencies import (
@@ -179,6 +180,7 @@ async def upload_version(
     importer: Importer,
     models: Models,
     bind: Binding,
+    limit: UploadLimit,
 ) -> Job:
     """Upload an artifact; a job inspects it and publishes the next version.
 
@@ -186,7 +188,7 @@ async def upload_version(
     `example`; or the artifact as the body, with `?filename=` and `?metadata=`. The
     model is made if there is none. A refused upload uses no version number.
     """
-    async with _received(request, state) as upload:
+    async with _received(request, state, limit) as upload:
         job = await _submit(models, importer, user, model, upload, bind)
     response.headers["Location"] = f"{_root(request)}/api/jobs/{job.id}"
     return job
@@ -403,13 +405,14 @@ def parse_metadata(text: str | None) -> Metadata:
 
 
 @asynccontextmanager
-async def _received(request: Request, state: AppState) -> AsyncIterator[Upload]:
-    settings = state.settings
+async def _received(
+    request: Request, state: AppState, limit: Limit
+) -> AsyncIterator[Upload]:
     async with receive(
         request,
-        settings.data_dir / "incoming",
+        state.settings.data_dir / "incoming",
         FORM,
-        max_file_bytes=int(settings.max_upload_bytes),
+        limit=limit,
     ) as upload:
         yield upload
 

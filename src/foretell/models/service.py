@@ -40,6 +40,8 @@ _SHARING = frozenset({"visibility", "readers", "writers"})
 
 
 People = Callable[[list[str], str], Awaitable[list[str]]]
+# `(id of a user, bytes)`: refuses what exceeds the user's quota.
+Refuse = Callable[[str, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Surroundings:
     changes: Changes
     clock: Clock
     cursors: Cursors
+    refuse: Refuse
     audit: Audit | None = None
     people: People | None = None
 
@@ -69,6 +72,7 @@ class ModelsService:
         self._people = around.people
         self._changes = around.changes
         self._clock = around.clock
+        self._refuse = around.refuse
         self._cursors = around.cursors
 
     # --- models ------------------------------------------------------------------
@@ -203,11 +207,13 @@ class ModelsService:
 
         Raises:
             ModelNotFound: The model was deleted meanwhile.
+            QuotaExceeded: Its owner may not keep so much.
         """
         number = await self._store.give_number(uploaded.model_id)
         row = await self._store.find_by_id(uploaded.model_id)
         if number is None or row is None:
             raise ModelNotFound(uploaded.model)
+        await self._refuse(row.owner_id, uploaded.bytes)
         version = ModelVersion(
             id=uploaded.version_id,
             model_id=row.id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import Select, delete, event, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,18 @@ from foretell.models.tables import (
 )
 
 _EPOCH = 1
+
+
+def stored_bytes_of(user_id: str) -> Select[int]:
+    """What the artifacts of a user's models take, for the storage quota."""
+    total = func.coalesce(func.sum(ModelVersion.bytes), 0)
+    of_model = Model.id == ModelVersion.model_id
+    return (
+        select(total)
+        .select_from(ModelVersion)
+        .join(Model, of_model)
+        .where(Model.owner_id == user_id)
+    )
 
 
 class ModelStore:

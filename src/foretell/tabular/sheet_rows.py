@@ -75,10 +75,9 @@ def make_block(rows: Sequence[Row], first: int, header: Sequence[Cell]) -> Sheet
         lines=[line for _, (line, _) in kept],
         ordinals=[ordinal for ordinal, _ in kept],
         cells=[
-            split_cells(column)
-            for column in zip(*(row for _, (_, row) in kept), strict=True)
-        ]
-        or [{} for _ in rows[0][1]],
+            split_cells([row[place] for _, (_, row) in kept])
+            for place in range(len(rows[0][1]))
+        ],
         rejects=rejects,
     )
 

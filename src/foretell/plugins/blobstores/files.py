@@ -34,6 +34,9 @@ class FileBlobStore:
             raise NotFound("The stored file is missing; restore it from a backup.")
         yield path
 
+    async def exists(self, key: str) -> bool:
+        return await asyncio.to_thread(self._path(key).is_file)
+
     def folder(self, prefix: str) -> Path:
         return self._path(prefix)
 

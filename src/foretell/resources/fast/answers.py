@@ -4,13 +4,13 @@ from typing import Any
 
 from starlette.types import Send
 
+from foretell.http.compression import COMPRESSED_FROM
 from foretell.http.listing import link_header, page_base
 from foretell.resources.fast.requests import Call, ListParameters
 
 Headers = list[tuple[bytes, bytes]]
 _JSON = (b"content-type", b"application/json")
 _VARY = (b"vary", b"Accept-Encoding")
-COMPRESSED_FROM = 1024
 """Bytes from which the edge compresses the answers of routes."""
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from foretell.core.principal import Authenticator, Principal
 from foretell.errors import ForetellError, Unavailable
+from foretell.http.compression import compressed
 from foretell.http.problems import on_unexpected, problem_response
-from foretell.resources.fast.answers import COMPRESSED_FROM, Answer
+from foretell.resources.fast.answers import Answer
 from foretell.resources.fast.bodies import NotSimple
 from foretell.resources.fast.requests import (
     Aside,
@@ -61,9 +61,7 @@ class ResourceFastPath:
     ) -> None:
         self._by_address = {r.address: r for r in resources}
         self._authenticator = authenticator
-        self._compressed: ASGIApp = GZipMiddleware(
-            self._serve, minimum_size=COMPRESSED_FROM
-        )
+        self._compressed = compressed(self._serve)
 
     def claims(self, scope: Scope) -> bool:
         method, path = scope["method"], path_of(scope)
