@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Callers
 from tests.served import unique
 
-from .editing import real
+from .editing import real, with_json
 from .libraries import keras_or_skip
 
 keras_or_skip()
@@ -21,11 +21,15 @@ ROWS = [[0.1, -0.2, 1.5, 3.0], [2.0, 0.5, -1.0, 0.25]]
 
 
 def upload(
-    client: httpx2.Client, name: str, filename: str, **metadata: Any
+    client: httpx2.Client,
+    name: str,
+    filename: str,
+    content: bytes | None = None,
+    **metadata: Any,
 ) -> httpx2.Response:
     return client.post(
         f"/api/models/{name}/versions",
-        files={"artifact": (filename, real(filename))},
+        files={"artifact": (filename, content or real(filename))},
         data={"metadata": json.dumps(metadata)},
         headers={"Prefer": "wait=55"},
     )
@@ -85,3 +89,18 @@ def test_what_is_not_served_says_what_to_do(callers: Callers, filename: str, sai
     mapped = Path(f"/proc/{server.pid}/maps")
     if mapped.exists():  # where the system tells: no library of nets in the server
         assert "libtorch" not in mapped.read_text()
+
+
+def test_a_net_that_fills_the_memory_ends_its_child_only(callers: Callers):
+    def widen(config: Any) -> None:
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "Dense":
+                layer["config"]["units"] = 2_000_000_000
+
+    wide = with_json(real("net.keras"), "config.json", widen)
+    server = callers.server.process
+    assert server is not None
+    refused = upload(callers.editor, unique("net"), "net.keras", wide)
+    assert refused.status_code in (415, 422), refused.text
+    assert server.poll() is None
+    assert callers.nobody.get("/healthz").status_code == 200

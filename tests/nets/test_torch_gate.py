@@ -184,6 +184,7 @@ def root_of(data: bytes) -> str:
         "data/constants/opaque_obj_0",
         "data/weights/model.pt",
         "data/evil.pkl",
+        "extra/evil.pkl",
         "models/second.json",
     ],
 )
@@ -231,6 +232,8 @@ def test_an_unknown_operator_may_be_trusted_but_is_named(tmp_path):
         ("torch.ops.aten.set_.source_Storage", "dangerous_op"),
         ("torch.load", "dangerous_op"),
         ("torch.ops.aten.linear.default.__globals__", "dangerous_op"),
+        ("torch.ops.aten.linear.__class__", "dangerous_op"),
+        ("torch.ops.aten.__class__", "dangerous_op"),
         ("_operator.methodcaller", "dangerous_op"),
         ("math.factorial", "dangerous_op"),
     ],
@@ -314,7 +317,9 @@ def test_an_operator_of_another_library_is_unknown(tmp_path):
     assert found.verdict.reasons[0].name == "ops.mylib.sharpen"
 
 
-@pytest.mark.parametrize("inner", ["evil.pkl", "code/evil.pyc", "data/evil", "x/y"])
+@pytest.mark.parametrize(
+    "inner", ["evil.pkl", "code/evil.pyc", "data/evil", "extra/evil.pkl", "x/y"]
+)
 def test_a_script_with_another_member_is_refused(inner: str, inspect: Inspect):
     data = real("script.pt")
     payload = pickle.dumps(hostile.system(MARKER))

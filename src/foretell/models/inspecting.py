@@ -150,7 +150,10 @@ def _unknown_format(head: bytes) -> str:
             return f"The file is {kind}, not a model that can be served."
     if not head:
         return "The file is empty."
-    return "The file is no model of a kind that is known here."
+    return (
+        "The file is neither a pickle, a joblib file, an ONNX model nor a net of PyTorch "
+        "or Keras."
+    )
 
 
 def _examples(request: InspectRequest) -> tuple[Mapping[str, Any] | None, list[str]]:

@@ -22,6 +22,8 @@ from foretell.models.gate.containers import (
 
 MAGIC = b"PK\x03\x04"
 MAX_MEMBERS = 20_000
+# Nothing that only comes along with a net may be one of these.
+CODE_SUFFIXES = (".dll", ".dylib", ".pickle", ".pkl", ".py", ".pyc", ".so")
 _MAX_NAME = 500
 _CHUNK = 1 << 20
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

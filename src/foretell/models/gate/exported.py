@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from foretell.models.gate.archives import Archive
+from foretell.models.gate.archives import CODE_SUFFIXES, Archive
 from foretell.models.gate.containers import BadContainer
 from foretell.models.gate.exported_weights import CONFIGS, PREFIXES, payloads
 from foretell.models.gate.objections import Objection
@@ -100,6 +100,9 @@ def _check_members(archive: Archive, root: str) -> None:
         if inner.startswith(("data/aotinductor/", "data/executorch/", "data/mtia")):
             message = "The archive holds compiled machine code, which is not loaded."
             raise Objection("native_code", message, inner[:80])
+        if inner.endswith(CODE_SUFFIXES):
+            message = "The archive holds a second pickle, or code."
+            raise Objection("second_pickle", message, inner[:80])
         if inner.startswith("models/") and inner != MODEL:
             message = "The archive holds several programs; export one by itself."
             raise Objection("programs", message, inner[:80], hostile=False)

@@ -215,7 +215,9 @@ PRIM = frozenset(
         "is_cpu",
     ]
 )
-_EXPORTED = re.compile(r"torch\.ops\.([A-Za-z]\w*)\.([A-Za-z_]\w*)(?:\.(\w+))?\Z")
+_EXPORTED = re.compile(
+    r"torch\.ops\.([A-Za-z]\w*)\.(?!__)([A-Za-z_]\w*)(?:\.[A-Za-z]\w*)?\Z", re.ASCII
+)
 _PLAIN_TARGETS = frozenset(
     [
         *(
@@ -277,7 +279,7 @@ def judge_target(target: str) -> str | None:
     match = _EXPORTED.match(target)
     if match is None:
         return "dangerous_op"
-    library, name, _ = match.groups()
+    library, name = match.groups()
     if library == "aten":
         return _judge_aten(name)
     return "unknown_op"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from foretell.models.gate.archives import Archive
+from foretell.models.gate.archives import CODE_SUFFIXES, Archive
 from foretell.models.gate.containers import BadContainer
 from foretell.models.gate.machine import Findings
 from foretell.models.gate.tensor_ops import PRIM, RANDOM, SCRIPT, is_hostile, is_known
@@ -146,7 +146,9 @@ def _is_known_member(inner: str) -> bool:
         return True
     if re.match(r"code/__torch__(?:[/\w]|\.)*\.py(?:\.debug_pkl)?\Z", inner, re.ASCII):
         return True
-    return inner.startswith("extra/") or inner in (
+    if inner.startswith("extra/"):
+        return not inner.endswith(CODE_SUFFIXES)
+    return inner in (
         "data.pkl",
         "constants.pkl",
         "version",
