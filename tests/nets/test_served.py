@@ -1,10 +1,7 @@
 """Nets from upload to answer, over HTTP with the real sandbox; needs the libraries."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.conftest import Callers
@@ -12,27 +9,13 @@ from tests.served import unique
 
 from .editing import real, with_json
 from .libraries import keras_or_skip
+from .uploading import upload
 
 keras_or_skip()
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 ROWS = [[0.1, -0.2, 1.5, 3.0], [2.0, 0.5, -1.0, 0.25]]
-
-
-def upload(
-    client: httpx2.Client,
-    name: str,
-    filename: str,
-    content: bytes | None = None,
-    **metadata: Any,
-) -> httpx2.Response:
-    return client.post(
-        f"/api/models/{name}/versions",
-        files={"artifact": (filename, content or real(filename))},
-        data={"metadata": json.dumps(metadata)},
-        headers={"Prefer": "wait=55"},
-    )
 
 
 @pytest.mark.parametrize(
@@ -66,29 +49,6 @@ def test_a_net_goes_from_file_to_answer(
     assert alone == pytest.approx(answers[1]["probabilities"], abs=1e-6)
     wrong = callers.editor.post(path, json={"features": [1, 2, "x", 4]})
     assert wrong.status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("filename", "said"),
-    [
-        ("weights.pth", "torch.export.save"),
-        ("module.pt", "torch.export.save"),
-        ("old.pt", "torch.export.save"),
-        ("net.h5", "model.keras"),
-        ("lambda.keras", "Lambda layer"),
-    ],
-)
-def test_what_is_not_served_says_what_to_do(callers: Callers, filename: str, said: str):
-    server = callers.server.process
-    assert server is not None
-    refused = upload(callers.admin, unique("net"), filename, trust=True)
-    assert refused.status_code == 422
-    assert refused.json()["type"].endswith("/model-refused")
-    assert said in refused.json()["detail"]
-    assert server.poll() is None
-    mapped = Path(f"/proc/{server.pid}/maps")
-    if mapped.exists():  # where the system tells: no library of nets in the server
-        assert "libtorch" not in mapped.read_text()
 
 
 def test_a_net_that_fills_the_memory_ends_its_child_only(callers: Callers):
