@@ -28,6 +28,8 @@ PRELOAD = (
     "foretell.models.inspecting",
     "foretell.plugins.flavours.sklearn",
     "foretell.plugins.flavours.onnx",
+    "foretell.plugins.flavours.torch",
+    "foretell.plugins.flavours.keras",
     "foretell.plugins.engines.onnxruntime",
     "foretell.plugins.engines.linear",
     # What nearly every pickle asks for: importing it takes longer than all the rest

@@ -151,9 +151,8 @@ def _check_declared(name: str, head: bytes, request: InspectRequest) -> None:
 
 def _unknown_format(head: bytes) -> str:
     kinds = {
-        b"PK\x03\x04": "a zip archive (Keras and PyTorch files are not read yet)",
+        b"PK\x03\x04": "a zip archive of an unknown kind",
         b"binf": "XGBoost's old binary format; save it as .json or .ubj",
-        b"\x89HDF": "an HDF5 file (Keras' old format)",
         b"{": "JSON",
         b"PAR1": "a Parquet file, which holds a table",
         b"GIF8": "an image",
@@ -166,8 +165,8 @@ def _unknown_format(head: bytes) -> str:
     if not head:
         return "The file is empty."
     return (
-        "The file is neither a pickle, a joblib file nor a model of ONNX, skops, "
-        "XGBoost (JSON, UBJSON) or LightGBM (text)."
+        "The file is neither a pickle, a joblib file, a model of ONNX, skops, "
+        "XGBoost (JSON, UBJSON) or LightGBM (text), nor a net of PyTorch or Keras."
     )
 
 
@@ -190,6 +189,7 @@ def _load(
         trust=request.trust,
         scratch=Path(request.output),
         names=request.names,
+        pickle=request.pickle,
     )
     with _quiet():
         return flavour.load(path, terms, examples)

@@ -185,12 +185,14 @@ class Terms:
         trust: An administrator vouches for names the gate does not know.
         scratch: A folder for temporary files.
         names: Names for the inputs of a model that has none of its own.
+        pickle: `forbid`: no pickle is loaded, however it is packed.
     """
 
     allow: Sequence[str] = ()
     trust: bool = False
     scratch: Path | None = None
     names: Sequence[str] | None = None
+    pickle: Literal["gate", "forbid"] = "gate"
 
 
 @dataclass(frozen=True, slots=True)

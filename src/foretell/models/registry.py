@@ -17,6 +17,9 @@ from foretell.models.ports import Engine, Flavour
 _FLAVOURS = {
     "lightgbm": "foretell.plugins.flavours.boosters:LightgbmFlavour",
     "onnx": "foretell.plugins.flavours.onnx:OnnxFlavour",
+    # Before sklearn, which takes whatever begins like a pickle.
+    "torch": "foretell.plugins.flavours.torch:TorchFlavour",
+    "keras": "foretell.plugins.flavours.keras:KerasFlavour",
     "sklearn": "foretell.plugins.flavours.sklearn:SklearnFlavour",
     "xgboost": "foretell.plugins.flavours.boosters:XgboostFlavour",
 }

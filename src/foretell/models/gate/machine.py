@@ -699,6 +699,11 @@ def explain(name: Name, *, hostile: bool) -> str:
             "in PICKLE_ALLOW, make it an extension, or export the model to ONNX."
         )
     root = name.module.split(".")[0]
+    if root == "torch":
+        return (
+            f"{name} is part of a pickled PyTorch net, whose code is not in the file. "
+            "Export it with torch.export.save and upload that, or export it to ONNX."
+        )
     if is_library(name.module) and importlib.util.find_spec(root) is None:
         return (
             f"{name} needs {root}, which this server does not have. Install it: "
@@ -707,7 +712,7 @@ def explain(name: Name, *, hostile: bool) -> str:
     if is_library(name.module):
         return (
             f"{name} is not something a model may hold in the version of "
-            f"{name.module.split('.')[0]} that is installed here. Save the model "
+            f"{root} that is installed here. Save the model "
             "again with that version, or export it to ONNX."
         )
     return (

@@ -32,6 +32,7 @@ _INLINE = frozenset(
         "Concat",
         "CumSum",
         "Div",
+        "Elu",
         "Equal",
         "Erf",
         "Exp",

@@ -40,8 +40,9 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
 
     def candidates(self, model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
-        if model.verdict.format == "onnx":
-            yield from model.native.candidates()
+        own = getattr(model.native, "candidates", None)
+        if own is not None:
+            yield from own()
             return
         if model.verdict.format in ("xgboost", "lightgbm"):
             from foretell.plugins.engines.booster_twins import booster_twins
