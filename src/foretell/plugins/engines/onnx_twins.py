@@ -49,6 +49,9 @@ def twins(model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
     if model.predictor.spec.output_classes is not None:
         yield CannotConvert("Classifiers with several outputs have no ONNX twin.")
         return
+    if model.predictor.spec.method == "score_samples":
+        yield CannotConvert("Densities have no ONNX twin.")
+        return
     if "Neighbors" in type(steps_of(model.native)[-1]).__name__:
         yield CannotConvert("Equal distances are told apart in another order.")
         return
@@ -108,11 +111,12 @@ def _tree_twin(model: LoadedModel) -> Candidate:
 
 
 def skl2onnx_twin(model: LoadedModel, precision: Precision) -> Candidate:
-    feeds = _feeds(model.signature, precision, is_named=_is_named(model.native))
+    native = unwrapped(model.native)
+    feeds = _feeds(model.signature, precision, is_named=_is_named(native))
     types = [
         (feed.name, _TENSORS[feed.dtype]([None, len(feed.columns)])) for feed in feeds
     ]
-    graph = _convert(model.native, types)
+    graph = _convert(native, types)
     check_graph(graph)
     spec = _spec(model, graph, feeds)
     return Candidate(

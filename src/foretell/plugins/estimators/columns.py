@@ -32,8 +32,10 @@ def known_columns(model: Any, names: Sequence[str]) -> list[Known]:
 
 
 def unwrapped(model: Any) -> Any:
-    """What a fitted search answers with: its best estimator."""
-    found = vars(model).get("best_estimator_") if hasattr(model, "__dict__") else None
+    """What a fitted search or a frozen estimator answers with: the one inside."""
+    inside = "estimator" if type(model).__name__ == "FrozenEstimator" else ""
+    held = vars(model) if hasattr(model, "__dict__") else {}
+    found = held.get(inside, held.get("best_estimator_"))
     return model if found is None else unwrapped(found)
 
 
@@ -148,6 +150,10 @@ def _type_of(values: list[Any]) -> InputType:
 
 def _note_numbers(model: Any, columns: list[int], known: list[Known]) -> None:
     for index, place in enumerate(columns):
+        count = _item(model, "n_categories_", index)
+        if count is not None and count <= MAX_VALUES:  # a CategoricalNB takes no other
+            known[place].type, known[place].closed = "integer", True
+            known[place].values = list(range(count))
         span = _span(model, index)
         if span is not None and known[place].range is None:
             known[place].range = span
