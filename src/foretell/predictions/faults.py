@@ -134,9 +134,7 @@ def _in_features(
         return
     yield from _in_length(len(signature.inputs), len(values), pointer)
     for place, (field, value) in enumerate(zip(signature.inputs, values, strict=False)):
-        for fault in _in_cell(field, value, f"{pointer}/{place}"):
-            message = f"{field.name}: {fault.message}"
-            yield FieldError(fault.pointer, message, fault.code)
+        yield from _in_place(field, value, f"{pointer}/{place}")
 
 
 def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldError]:
@@ -156,7 +154,7 @@ def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldEr
         yield from _in_length(len(columns), len(row), pointer)
         for index, (name, value) in enumerate(zip(columns, row, strict=False)):
             if name in fields:
-                yield from _in_cell(fields[name], value, f"{pointer}/{index}")
+                yield from _in_place(fields[name], value, f"{pointer}/{index}")
 
 
 def _in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError]:
@@ -168,12 +166,11 @@ def _in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError
     seen: set[str] = set()
     for index, name in enumerate(columns):
         if name not in names:
-            message = _unknown(name, names)
+            message = f"{_short(name)}: {_unknown(name, names)}"
             yield FieldError(f"/columns/{index}", message, "extra_forbidden")
         elif name in seen:
-            yield FieldError(
-                f"/columns/{index}", "This feature came twice.", "repeated"
-            )
+            message = f"{name}: This feature came twice."
+            yield FieldError(f"/columns/{index}", message, "repeated")
         seen.add(name)
 
 
@@ -181,6 +178,12 @@ def _in_length(expected: int, given: int, pointer: str) -> Iterator[FieldError]:
     if expected != given:
         message = f"Expected {expected:,} values, got {given:,}."
         yield FieldError(pointer, message, "length")
+
+
+def _in_place(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
+    """Faults of a value whose pointer is a place; the message says of which feature."""
+    for fault in _in_cell(field, value, pointer):
+        yield FieldError(fault.pointer, f"{field.name}: {fault.message}", fault.code)
 
 
 def _in_cell(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
@@ -235,6 +238,9 @@ def _unknown(name: str, names: Sequence[str]) -> str:
 
 def escaped(name: str) -> str:
     """A name as one part of a JSON pointer (RFC 6901), cut when it is long."""
+    return _short(name).replace("~", "~0").replace("/", "~1")
+
+
+def _short(name: str) -> str:
     short = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
-    clean = short.encode("utf-8", "replace").decode()
-    return clean.replace("~", "~0").replace("/", "~1")
+    return short.encode("utf-8", "replace").decode()
