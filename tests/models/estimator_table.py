@@ -5,8 +5,10 @@
 
 import pickle
 import re
+import sys
 import tempfile
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,15 +80,25 @@ def differences(served: Served) -> list[str]:
     assert served.result is not None
     assert served.predictor is not None
     found = []
-    names = served.result.signature.names
     for kind, rows in estimators.kinds_of_rows(served.fitted):
+        rows = _allowed(rows, served.result)
         wanted = _asked(served.fitted.estimator, rows, served.result)
         if wanted is None:
             continue  # the estimator itself takes no such rows
-        given = served.predictor.predict(served.fitted.columns(names, rows))
+        batch = served.fitted.columns(served.result.signature.names, rows)
+        given = served.predictor.predict(batch)
         found += [f"{kind}: {one}" for one in _apart(wanted, given)]
-        found += _alone(served.predictor, served.fitted.columns(names, rows), given)
+        found += [f"{kind}: {one}" for one in _alone(served, rows, batch)]
     return found + _on_hard_rows(served, served.result)
+
+
+def _allowed(rows: Any, result: InspectResult) -> Any:
+    """The rows without those that miss a value which may not be missing."""
+    fields = result.signature.inputs
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind != "f":
+        return rows
+    needed = [place for place, field in enumerate(fields) if not field.nullable]
+    return rows[~np.isnan(rows[:, needed]).any(axis=1)]
 
 
 def _asked(model: Any, rows: Any, result: InspectResult) -> Outputs | None:
@@ -139,17 +151,25 @@ def _apart_values(what: str, wanted: Any, given: Any) -> list[str]:
     return [f"{what}: {(~is_near).sum()} differ, {wanted[place]} is {given[place]}"]
 
 
-def _alone(predictor: Predictor, batch: Any, given: Outputs) -> list[str]:
-    """One row must be answered as in a batch."""
-    found = []
+def _alone(served: Served, rows: Any, batch: Any) -> list[str]:
+    """A row by itself, which may have another answer than among others.
+
+    What an iteration of a MiniBatchNMF comes to depends on all rows that it is given.
+    """
+    found: list[str] = []
+    assert served.predictor is not None
+    assert served.result is not None
     for place in (0, 7):
-        row = [_plain(batch[name][place]) for name in predictor.columns]
-        alone, scores = predictor.predict_one(row)
-        one = np.asarray(given.predictions)[place]
-        found += _apart_values("one row alone", np.asarray(one), np.asarray(alone))
-        if scores is not None and not isinstance(given.scores, list):
-            beside = np.asarray(given.scores)[place]
-            found += _apart_values("its scores", beside, np.asarray(scores))
+        only = rows.iloc[[place]] if hasattr(rows, "iloc") else rows[place : place + 1]
+        wanted = _asked(served.fitted.estimator, only, served.result)
+        assert wanted is not None
+        row = [_plain(batch[name][place]) for name in served.predictor.columns]
+        alone, scores = served.predictor.predict_one(row)
+        found += _apart_values("alone", wanted.predictions.ravel(), np.ravel(alone))
+        if isinstance(wanted.scores, np.ndarray) and wanted.scores.size == np.size(
+            scores
+        ):
+            found += _apart_values("scores", wanted.scores.ravel(), np.ravel(scores))
     return found
 
 
@@ -189,20 +209,26 @@ def documented() -> dict[str, str]:
     return {name: row for row, name in rows}
 
 
+def looked_at(name: str) -> tuple[str, list[str]]:
+    """The row of an estimator, and what is wrong with its engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        served = serve(name, Path(folder))
+        wrong = [] if served.result is None else differences(served)
+        return served.row, [f"{name}: {one}" for one in wrong]
+
+
 def main() -> None:
     text = PAGE.read_text()
     head = text[: text.index("| estimator |")]
     lines = ["| estimator | served as | engine, or why not |", "|---|---|---|"]
-    wrong = []
-    for name in estimators.names():
-        with tempfile.TemporaryDirectory() as folder:
-            served = serve(name, Path(folder))
-            lines.append(served.row)
-            print(served.row, flush=True)
-            if served.result is not None:
-                wrong += [f"{name}: {one}" for one in differences(served)]
+    faults: list[str] = []
+    with ProcessPoolExecutor(int(sys.argv[1]) if sys.argv[1:] else None) as pool:
+        for row, wrong in pool.map(looked_at, estimators.names()):
+            print(row, *wrong, sep="\n", flush=True)
+            lines.append(row)
+            faults += wrong
     PAGE.write_text(head + "\n".join(lines) + "\n")
-    print("\n".join(["", f"{len(lines) - 2} rows", *wrong]))
+    print("\n".join(["", f"{len(lines) - 2} rows", *faults]))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,11 @@ MADE: dict[str, Callable[[type[Any]], Any]] = {
 }
 # Smaller or steadier than the defaults, which are made for other sizes of data.
 _PARAMETERS: dict[str, dict[str, Any]] = {
+    "CCA": {"n_components": 1},
     "GaussianRandomProjection": {"n_components": 2},
     "HashingVectorizer": {"n_features": 64},
+    "PLSCanonical": {"n_components": 1},
+    "PLSSVD": {"n_components": 1},
     "RadiusNeighborsClassifier": {"radius": 20.0},
     "RadiusNeighborsRegressor": {"radius": 20.0},
     "SelectKBest": {"k": 2},
@@ -174,7 +177,8 @@ def _made(name: str, kind: type[Any]) -> Any:
     model = MADE[name](kind) if name in MADE else kind()
     known = model.get_params(deep=False)
     wanted = {**_SMALLER, **_PARAMETERS.get(name, {})}
-    return model.set_params(**{k: v for k, v in wanted.items() if k in known})
+    model.set_params(**{k: v for k, v in wanted.items() if k in known})
+    return model
 
 
 def _inputs(name: str, tags: Any) -> Any:
@@ -214,7 +218,8 @@ def _targets(name: str, model: Any, tags: Any, *, is_several: bool) -> Any:
     values = _signal(name, tags)
     if tags.target_tags.two_d_labels:
         return [["a", "b"] if value > 0 else ["b"] for value in values]
-    if tags.target_tags.one_d_labels or not is_regressor(model):
+    is_regression = is_regressor(model) or name == "PLSSVD"
+    if tags.target_tags.one_d_labels or not is_regression:
         return _classes(name, values, tags, is_several=is_several)
     if tags.target_tags.positive_only:
         values = np.abs(values) + 0.1

@@ -56,8 +56,8 @@ class EngineSpec(msgspec.Struct, frozen=True):
 
     Attributes:
         engine: `onnxruntime`, `linear` or `native`.
-        method: What the library's own object is asked for; its answer is the
-            prediction.
+        method: What the library's own object is asked for; the answer to it is the
+            prediction, whichever engine gives it.
         scores: What the scores of this model are.
         classes: The labels in their own types; empty for regressors.
         feeds: The engine's input tensors (ONNX Runtime only).

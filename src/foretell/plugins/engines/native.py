@@ -41,6 +41,9 @@ class NativePredictor:
         predictions = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         if predictions.ndim == 2 and predictions.shape[1] == 1:
             predictions = predictions[:, 0]
+        if self.spec.size is not None and predictions.ndim == 1:
+            # The answer of a SparsePCA to a single row has lost that dimension.
+            predictions = predictions.reshape(-1, self.spec.size)
         scores = scores_of(
             self._model, rows, self.spec.scores, is_many=predictions.ndim == 2
         )

@@ -30,7 +30,7 @@ from foretell.models.signature import InputField, Scalar, Signature
 from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
 from foretell.plugins.estimators.columns import steps_of, unwrapped
-from foretell.plugins.estimators.trees import all_parts
+from foretell.plugins.estimators.trees import all_parts, has_endless_split
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
@@ -159,6 +159,9 @@ def _dtype(field: InputField, precision: Precision) -> Dtype:
 
 
 def _convert(native: Any, types: list[tuple[str, Any]]) -> Any:
+    if has_endless_split(native):
+        # skl2onnx looks for the next smaller number for ever.
+        raise CannotConvert("A tree splits into missing values and all others.")
     options = {id(native): {"zipmap": False}} if hasattr(native, "classes_") else None
     try:
         with contextlib.redirect_stdout(io.StringIO()), _plain_votes(native):
@@ -201,6 +204,7 @@ def _spec(model: LoadedModel, graph: Any, feeds: list[Feed]) -> EngineSpec:
     raw = _raw_labels(truth.classes)
     return EngineSpec(
         engine="onnxruntime",
+        method=truth.method,
         scores=truth.scores,
         classes=truth.classes,
         feeds=feeds,

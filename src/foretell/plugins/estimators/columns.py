@@ -14,6 +14,9 @@ import numpy as np
 from foretell.models.signature import MAX_VALUES, InputType, Scalar
 
 
+_MEMBERS = 50  # of an ensemble know as much about the columns as all of them
+
+
 @dataclass(slots=True)
 class Known:
     """What one column is known to be; None where nothing is known."""
@@ -49,8 +52,12 @@ def steps_of(model: Any) -> list[Any]:
     ]
 
 
-def inner_models(model: Any) -> Iterator[Any]:
-    """Fitted estimators inside a search, ensemble or wrapper."""
+def inner_models(model: Any, most: int | None = None) -> Iterator[Any]:
+    """Fitted estimators inside a search, ensemble or wrapper.
+
+    Args:
+        most: Of the members of an ensemble, the first so many.
+    """
     for name in ("best_estimator_", "estimator_", "_preprocessor"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if found is not None:
@@ -58,7 +65,7 @@ def inner_models(model: Any) -> Iterator[Any]:
     for name in ("estimators_", "calibrated_classifiers_"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if isinstance(found, list):
-            for one in found[:50]:
+            for one in found[:most]:
                 yield getattr(one, "estimator", one) if name[0] == "c" else one
 
 
@@ -86,7 +93,7 @@ def _visit(
             known[place].type = "text"
     else:
         _note_numbers(model, columns, known)
-        for inner in inner_models(model):
+        for inner in inner_models(model, _MEMBERS):
             if getattr(inner, "n_features_in_", len(columns)) == len(columns):
                 _visit(inner, columns, names, known)
 
