@@ -36,8 +36,7 @@ def method_of(model: Any) -> Method:
 
 
 def _named(model: Any) -> str:
-    kind = type(steps_of(model)[-1]).__name__
-    return f"The file holds {'an' if kind[:1] in 'AEIOU' else 'a'} {kind}, which"
+    return type(steps_of(model)[-1]).__name__
 
 
 def _why_not(model: Any) -> str:
