@@ -36,6 +36,7 @@ from foretell.models.ports import Outputs, Predictor, Terms
 from foretell.models.reports import InspectRequest, InspectResult
 
 ROWS = 2_000
+TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 Case = tuple[Any, Any]  # a fitted model, and the rows to ask it
 
 
@@ -138,7 +139,9 @@ def _bare_graph(model: Any, rows: Any) -> Outputs:
     """What the converter's graph in single precision answers, as it comes."""
     options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
     types = [("X", FloatTensorType([None, rows.shape[1]]))]
-    graph = to_onnx(model, initial_types=types, options=options)
+    graph = to_onnx(
+        model, initial_types=types, options=options, target_opset=TARGET_OPSET
+    )
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     found = session.run(None, {"X": rows.astype(np.float32)})
     return Outputs(found[0].ravel(), found[1] if len(found) > 1 else None)
@@ -209,14 +212,16 @@ def test_texts_that_were_never_seen_are_answered_as_the_model_does(
     asked = frame.assign(city=random.choice([*CITIES, "Baku", ""], ROWS))
     result, predictor = _inspected(model, tmp_path)
     given = predictor.predict({name: asked[name].tolist() for name in asked})
-    assert result.engine == "onnxruntime"
+    # Infrequent categories have no graph that is right: the model itself stays.
+    is_rare = encoder == "one hot, infrequent"
+    assert result.engine == ("native" if is_rare else "onnxruntime")
     assert given.predictions.tolist() == model.predict(asked).tolist()
     np.testing.assert_allclose(given.scores, model.predict_proba(asked), atol=1e-6)
 
 
 PLAIN = {
     "LogisticRegression": LogisticRegression(max_iter=5000),
-    "RandomForest": RandomForestClassifier(50, random_state=0),
+    "RandomForest": RandomForestClassifier(51, random_state=0),  # no tie of votes
     "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=30, random_state=0),
     "GradientBoosting": GradientBoostingClassifier(n_estimators=30, random_state=0),
     "scaler and regression": make_pipeline(StandardScaler(), LogisticRegression()),
@@ -231,7 +236,14 @@ def test_the_graph_of_a_plain_model_is_served_as_the_model_is(
     data, target = load_breast_cancer(return_X_y=True)
     rows = data.astype(np.float32).astype(np.float64)
     model = PLAIN[name].fit(rows[::2], target[::2])
-    graph = to_onnx(model, rows[:1].astype(np.float32), options={"zipmap": False})
+    # Trees have graphs in single precision only, and their answers are that exact.
+    is_linear = "egression" in name
+    graph = to_onnx(
+        model,
+        rows[:1].astype(np.float64 if is_linear else np.float32),
+        options={"zipmap": False},
+        target_opset=TARGET_OPSET,
+    )
     served = []
     for place, content in enumerate([pickle.dumps(model), graph.SerializeToString()]):
         artifact, output = tmp_path / f"model{place}", tmp_path / f"out{place}"

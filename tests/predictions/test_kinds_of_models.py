@@ -112,7 +112,7 @@ async def test_a_cluster_is_a_number(running, tmp_path):
 
 @pytest.mark.parametrize("is_scaled", [False, True])
 async def test_an_outlier_is_minus_one_with_its_decision(running, tmp_path, is_scaled):
-    estimator: Any = IsolationForest(20, random_state=0)
+    estimator: Any = IsolationForest(n_estimators=20, random_state=0)
     if is_scaled:
         estimator = make_pipeline(StandardScaler(), estimator)
     model = served(estimator, tmp_path)

@@ -41,16 +41,20 @@ def find(signature: Signature, body: bytes, *, names_model: bool) -> list[FieldE
     return found or [_not_json()]
 
 
-def find_in_frame(body: bytes) -> list[FieldError]:
-    """The fault of a body whose `model` could not be read."""
+def model_in(body: bytes) -> tuple[str | None, list[FieldError]]:
+    """The model that a body names which is not quite JSON, or why there is none.
+
+    A NaN in a row must not keep the row from being looked at: the model is needed to
+    say which feature it is.
+    """
     document, broken = _parse(body)
     if broken is not None:
-        return [broken]
+        return None, [broken]
     if not isinstance(document, dict):
-        return [FieldError("", "The body must be an object.", "object_type")]
+        return None, [FieldError("", "The body must be an object.", "object_type")]
     if not isinstance(document.get("model", ""), str):
-        return [FieldError("/model", "Must be a text.", "text_type")]
-    return [_not_json()]
+        return None, [FieldError("/model", "Must be a text.", "text_type")]
+    return document.get("model"), []
 
 
 def _parse(body: bytes) -> tuple[Any, FieldError | None]:
