@@ -199,7 +199,9 @@ def _form(net: Net, inputs: list[InputField]) -> tuple[EngineSpec, list[OutputFi
         raise ModelUnusable("The net gives no value for a row.")
     if _are_probabilities(values):
         classes: list[Scalar] = list(range(width))
-        spec = EngineSpec("native", "probabilities", classes, is_inline=False)
+        spec = EngineSpec(
+            "native", scores="probabilities", classes=classes, is_inline=False
+        )
         keys: list[Scalar] = list(class_names(classes))
         return spec, [
             OutputField("prediction", "integer", values=classes),
