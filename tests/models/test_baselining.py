@@ -79,6 +79,12 @@ def test_texts_that_the_example_has_as_numbers_are_texts() -> None:
     assert dict(zip(bins.values, bins.counts, strict=False)) == {"2": 2, "1": 1}
 
 
+def test_a_category_that_no_answer_can_hold_is_another_value() -> None:
+    column = np.array(["a", "\ud800", "b\x00", "a"], dtype=object)
+    bins = bins_of(InputField("plan", "text"), column)
+    assert (bins.values, bins.counts) == (["a"], [2, 2, 0])
+
+
 def test_truths_that_the_example_has_as_texts_are_truths() -> None:
     column = np.array(["True", "False", None, "True"], dtype=object)
     bins = bins_of(InputField("paid", "boolean", nullable=True), column)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from foretell.core.texts import is_storable
 from foretell.models.baselines import (
     MAX_INPUTS,
     MAX_OUTPUTS,
@@ -121,7 +122,7 @@ def number_bins(name: str, column: Sequence[float | None]) -> Bins:
 
 def _category(name: str, known: Sequence[Scalar] | None, column: list[Any]) -> Bins:
     met = Counter(value for value in column if not _is_missing(value))
-    values = list(met if known is None else known)
+    values = [value for value in known or met if _is_shown(value)]
     if known is None and len(values) > MAX_CATEGORIES:
         values = []
     # The most frequent ones; of equals the smallest, so that the choice is no chance.
@@ -149,6 +150,10 @@ def _as(kind: str, value: Any) -> Any:
     if kind == "text":
         return str(value)
     return _TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _is_shown(value: Scalar) -> bool:
+    return not isinstance(value, str) or is_storable(value)
 
 
 def _is_missing(value: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from foretell.core.texts import is_storable
 from foretell.models.errors import ExampleUnreadable
 from foretell.models.signature import InputField, InputType, Scalar
 
@@ -121,5 +122,6 @@ def _numbers(values: Any) -> Any:
 
 
 def _categories(values: Any) -> list[Scalar] | None:
-    distinct = sorted({value for value in values.tolist() if value is not None})
+    # What no database stores and no answer can hold is no category of a signature.
+    distinct = sorted({v for v in values.tolist() if v is not None and is_storable(v)})
     return distinct if len(distinct) <= _MAX_CATEGORIES else None
