@@ -386,6 +386,8 @@ SPECIAL: list[tuple[str, Any, str]] = [
     ("post /api/query", {"timeout_s": 0}, "/timeout_s"),
     ("post /api/models/{model}/batch", {"output": "Bad Name"}, "/output"),
     ("post /api/models/{model}/batch", {"dataset_version": 0}, "/dataset_version"),
+    ("post /api/models/{model}/batch", {"shard_rows": 0}, "/shard_rows"),
+    ("post /api/models/{model}/batch", {"shard_rows": 1.5}, "/shard_rows"),
     ("put /api/recipes/{recipe}", {"steps": [{"step": "x"}]}, "/steps/0/step"),
     ("put /api/recipes/{recipe}", {"checks": [{"check": "x"}]}, "/checks/0/check"),
     (
