@@ -18,8 +18,8 @@ def authorize(page: Page, email: str, password: str) -> None:
     page.locator(".auth-container", has=page.locator("#oauth_username")).locator(
         "button.authorize"
     ).click()
-    page.get_by_role("button", name="Logout").first.wait_for()
-    page.click("button.btn-done")
+    page.get_by_text("Logout", exact=True).wait_for()
+    page.locator("button.btn-done").first.click()
 
 
 def call(page: Page, path: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def call(page: Page, path: str) -> dict[str, Any]:
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
-    live = operation.locator(".live-responses-table")
+    live = operation.locator(".live-responses-table tr.response").first
     live.wait_for()
     return {
         "status": live.locator(".response-col_status").first.inner_text(),
