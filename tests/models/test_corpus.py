@@ -115,7 +115,11 @@ def test_what_does_not_answer_any_more_names_the_release(release, artifacts):
         except ModelUnusable as error:
             failures.append(error.detail)
             continue
-        batch: dict[str, list[Any]] = {"a": [5.1, 7.0], "b": [3.5, 3.1], "c": ["y", "x"]}
+        batch: dict[str, list[Any]] = {
+            "a": [5.1, 7.0],
+            "b": [3.5, 3.1],
+            "c": ["y", "x"],
+        }
         answers.append(model.predictor.predict(batch).predictions.tolist())
     named = f"scikit-learn {release}, loaded with"
     assert all(named in one for one in failures)

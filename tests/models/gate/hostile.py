@@ -148,6 +148,19 @@ def direct_calls(marker: Path) -> dict[str, bytes]:
         "sklearn.load_files": call("sklearn.datasets", "load_files", text("/")),
         "xgboost.Booster": call("xgboost.core", "Booster", b"NN", text(str(marker))),
         "lightgbm.Booster": call("lightgbm.basic", "Booster", b"N", text(str(marker))),
+        "_loss.system": call("_loss", "system", shell),
+        "a retired loss of another kind": call(
+            "_loss", "__pyx_unpickle_CyHalfGammaLoss", name("os", "system"), b"NN"
+        ),
+        "a retired loss of an estimator": call(
+            "sklearn._loss._loss",
+            "__pyx_unpickle_CyHalfGammaLoss",
+            name("sklearn.linear_model._logistic", "LogisticRegression"),
+            b"NN",
+        ),
+        "retired columns with arguments": call(
+            "sklearn.compose._column_transformer", "_RemainderColsList", shell
+        ),
         "site.execsitecustomize": call("site", "execsitecustomize"),
         "a re-exported os": call(
             "sklearn.utils._estimator_html_repr", "os.system", shell
