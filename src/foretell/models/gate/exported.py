@@ -69,7 +69,7 @@ def read_exported(archive: Archive, root: str) -> Exported:
     except (BadContainer, RecursionError) as error:
         reason = Reason("container", str(error)[:300])
         return Exported(_verdict("hostile", [reason], size))
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         reason = Reason(
             "container", "The JSON of the program is not what it should be."
         )

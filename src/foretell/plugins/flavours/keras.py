@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from foretell.models.signature import Signature
 from foretell.plugins.engines.nets import Array, Run, TensorInput
 from foretell.plugins.flavours.keras_chains import layers_of
 from foretell.plugins.flavours.nets import Net, checked_tensor, describe, predictor
+from foretell.plugins.flavours.torch_programs import arrays
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CONFIG, _META, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -227,17 +228,24 @@ def _tensor(one: Any) -> TensorInput:
 
 
 def _runner(keras: Any, model: Any) -> Run:
-    scope = nullcontext
     if keras.backend.backend() == "torch":
-        import torch
-
-        scope = torch.no_grad
+        return _torch_runner(keras, model)
 
     def run(tensors: list[Array]) -> list[Array]:
-        with scope():
+        found = model(tensors if len(tensors) > 1 else tensors[0], training=False)
+        flat = keras.tree.flatten(found)
+        return [np.asarray(keras.ops.convert_to_numpy(one)) for one in flat]
+
+    return run
+
+
+def _torch_runner(keras: Any, model: Any) -> Run:
+    import torch
+
+    def run(tensors: list[Array]) -> list[Array]:
+        with torch.no_grad():
             found = model(tensors if len(tensors) > 1 else tensors[0], training=False)
-            flat = keras.tree.flatten(found)
-            return [np.asarray(keras.ops.convert_to_numpy(one)) for one in flat]
+            return arrays(torch, keras.tree.flatten(found))
 
     return run
 

@@ -42,7 +42,7 @@ def check_program(program: Mapping[str, Any]) -> Called:
     """
     try:
         return _called(program)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
         raise ModelUnreadable(
             "The exported program is not whole, or of a version that is not known."
         ) from error

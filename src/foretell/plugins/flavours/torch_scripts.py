@@ -1,5 +1,6 @@
 """Calls a TorchScript module, which does not say how many columns it takes."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ def script_net(
         ModelUnusable: Nothing tells how many columns it takes.
     """
     try:
-        module = torch.jit.load(str(path), map_location="cpu").eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is told in words of our own
+            module = torch.jit.load(str(path), map_location="cpu").eval()
     except MemoryError:
         raise
     except Exception as error:  # PyTorch's own errors have no common base
