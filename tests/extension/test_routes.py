@@ -296,6 +296,7 @@ async def test_a_dependency_of_the_teams_own_is_asked_once_and_after_the_check(
         return found
 
     other = create_app(settings, extensions=[extra, shop], with_worker=False)
+    await sign_in._stack.enter_async_context(other.router.lifespan_context(other))
     people = type(sign_in)(other, sign_in._stack)
     assert (await (await people.nobody()).get("/api/ext/extra/basket")).is_client_error
     assert calls == []
