@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import processes
 from benchmarks.responsive import Watch, sign_in
@@ -98,7 +99,7 @@ async def storm(url: str, seconds: float) -> None:
 
 
 def serve_and_storm(folder: Path, seconds: float) -> None:
-    environment = {"FORETELL_DATA_DIR": str(folder)}
+    environment: dict[str, Any] = {"FORETELL_DATA_DIR": str(folder)}
     processes.foretell(environment, "user", "create", EMAIL, text=PASSWORD + "\n")
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"

@@ -118,7 +118,7 @@ def test_j01_what_people_do_to_objects_is_logged(
     share = {"visibility": "everyone"}
     for kind in ("datasets", "models"):
         assert client.patch(f"/api/{kind}/{name}", json=share).is_success
-    assert client.get(f"/api/datasets/{name}/download?format=csv").text == "a\r\n1\r\n"
+    assert client.get(f"/api/datasets/{name}/download?format=csv").text == "a\n1\n"
     assert client.get(f"/api/models/{name}/versions/1/artifact").is_success
     (state.settings.data_dir / "databases").mkdir(exist_ok=True)
     connection = {"kind": "sqlite", "path": "x.db"}

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from foretell.core.principal import Role
+from foretell.core.texts import storable
 from foretell.http.schemas import Body, Line, Moment, Reading
 
 # Lengths here only bound the work; the rules and their words are the service's.
@@ -61,7 +62,7 @@ class PasswordChange(Body):
 
 
 class EmailChange(Body):
-    email: Email
+    email: Annotated[Email, AfterValidator(storable)]
     current_password: Password
 
 
