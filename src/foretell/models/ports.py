@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, "Sequence[Any] | npt.NDArray[Any]"]
 Scores = Literal["probabilities", "decision", "none"]
-Method = Literal["predict", "transform", "score_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,6 @@ class EngineSpec(msgspec.Struct, frozen=True):
 
     Attributes:
         engine: `onnxruntime`, `linear` or `native`.
-        method: What the library's own object is asked for; the answer to it is the
-            prediction, whichever engine gives it.
         scores: What the scores of this model are.
         classes: The labels in their own types; empty for regressors.
         feeds: The engine's input tensors (ONNX Runtime only).
@@ -73,7 +70,6 @@ class EngineSpec(msgspec.Struct, frozen=True):
     """
 
     engine: str
-    method: Method = "predict"
     scores: Scores = "none"
     classes: list[Scalar] = []
     feeds: list[Feed] = []

@@ -14,9 +14,6 @@ import numpy as np
 from foretell.models.signature import MAX_VALUES, InputType, Scalar
 
 
-_MEMBERS = 50  # of an ensemble know as much about the columns as all of them
-
-
 @dataclass(slots=True)
 class Known:
     """What one column is known to be; None where nothing is known."""
@@ -35,10 +32,8 @@ def known_columns(model: Any, names: Sequence[str]) -> list[Known]:
 
 
 def unwrapped(model: Any) -> Any:
-    """What a fitted search or a frozen estimator answers with: the one inside."""
-    inside = "estimator" if type(model).__name__ == "FrozenEstimator" else ""
-    held = vars(model) if hasattr(model, "__dict__") else {}
-    found = held.get(inside, held.get("best_estimator_"))
+    """What a fitted search answers with: its best estimator."""
+    found = vars(model).get("best_estimator_") if hasattr(model, "__dict__") else None
     return model if found is None else unwrapped(found)
 
 
@@ -52,12 +47,8 @@ def steps_of(model: Any) -> list[Any]:
     ]
 
 
-def inner_models(model: Any, most: int | None = None) -> Iterator[Any]:
-    """Fitted estimators inside a search, ensemble or wrapper.
-
-    Args:
-        most: Of the members of an ensemble, the first so many.
-    """
+def inner_models(model: Any) -> Iterator[Any]:
+    """Fitted estimators inside a search, ensemble or wrapper."""
     for name in ("best_estimator_", "estimator_", "_preprocessor"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if found is not None:
@@ -65,7 +56,7 @@ def inner_models(model: Any, most: int | None = None) -> Iterator[Any]:
     for name in ("estimators_", "calibrated_classifiers_"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if isinstance(found, list):
-            for one in found[:most]:
+            for one in found[:50]:
                 yield getattr(one, "estimator", one) if name[0] == "c" else one
 
 
@@ -93,7 +84,7 @@ def _visit(
             known[place].type = "text"
     else:
         _note_numbers(model, columns, known)
-        for inner in inner_models(model, _MEMBERS):
+        for inner in inner_models(model):
             if getattr(inner, "n_features_in_", len(columns)) == len(columns):
                 _visit(inner, columns, names, known)
 
@@ -157,10 +148,6 @@ def _type_of(values: list[Any]) -> InputType:
 
 def _note_numbers(model: Any, columns: list[int], known: list[Known]) -> None:
     for index, place in enumerate(columns):
-        count = _item(model, "n_categories_", index)
-        if count is not None and count <= MAX_VALUES:  # a CategoricalNB takes no other
-            known[place].type, known[place].closed = "integer", True
-            known[place].values = list(range(count))
         span = _span(model, index)
         if span is not None and known[place].range is None:
             known[place].range = span

@@ -113,15 +113,6 @@ def thresholds(model: Any, width: int) -> list[npt.NDArray[np.float64]]:
     return [np.unique(np.concatenate(one)) if one else np.empty(0) for one in found]
 
 
-def has_endless_split(model: Any) -> bool:
-    """Whether a tree splits at infinity: into the missing values and all others."""
-    return any(
-        np.isinf(tree.threshold[tree.children_left != -1]).any()
-        for part in all_parts(model)
-        if hasattr(tree := getattr(part, "tree_", None), "children_left")
-    )
-
-
 def _collect(
     found: list[list[npt.NDArray[np.float64]]],
     features: npt.NDArray[Any],

@@ -1,1 +1,0 @@
-"""One prediction of Foretell beside those of other servers of models."""

@@ -1,1 +1,0 @@
-"""What the contenders run, each with the libraries of its own environment."""
