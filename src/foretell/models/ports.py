@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, "Sequence[Any] | npt.NDArray[Any]"]
 Scores = Literal["probabilities", "decision", "none"]
+Method = Literal["predict", "transform", "score_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class EngineSpec(msgspec.Struct, frozen=True):
         size: Number of values a prediction has, if it is a list.
         output_classes: Classes of each output, for classifiers with several.
         is_inline: The API process may run it; otherwise only the model host.
+        method: What the library's own object is asked for; the answer to it is the
+            prediction, whichever engine gives it.
     """
 
     engine: str
@@ -79,6 +82,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
     size: int | None = None
     output_classes: list[list[Scalar]] | None = None
     is_inline: bool = True
+    method: Method = "predict"
 
 
 class Predictor(Protocol):
