@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 RUN := $(UV) run --frozen
 PYTEST := $(RUN) pytest -n 2
 
-.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements bench-identity schemathesis
+.PHONY: setup demo test test-slow test-timing check lint lint-deploy serve bench-quick bench-responsive bench-limits bench-hostile bench-crud bench-jobs bench-query bench-import bench-events bench-batch chaos versus requirements bench-identity schemathesis bench-serving
 
 setup: $(UV)
 	$(UV) sync --frozen
@@ -67,6 +67,11 @@ bench-events: setup
 
 bench-identity: setup
 	$(RUN) python -m benchmarks.identity $(ARGS)
+
+# Beside other servers of models, each in an environment that is made when it is first
+# needed; wrk must be installed. ARGS="--quick", ARGS="--write" for docs/explanation/figures.md.
+bench-serving: setup
+	$(RUN) python -m benchmarks.serving $(ARGS)
 
 # FAULTS=10000 AT_ONCE=3 for a night, SEED=… to see one again, STORES=… EXECUTORS=… for some.
 chaos: setup

@@ -91,6 +91,8 @@ def test_a_dataset_without_rows_gives_one_without_rows(tmp_path: Path, forest: T
     ("field", "values", "row"),
     [
         (InputField("x", "float"), [1.0, None], 12),
+        (InputField("x", "float"), [1.0, float("nan")], 12),
+        (InputField("x", "float", nullable=True), [1.0, float("-inf")], 12),
         (InputField("x", "integer"), [1.0, 2.5], 12),
         (InputField("x", "text", values=["a"], closed=True), ["a", "a", "b"], 13),
     ],

@@ -45,6 +45,9 @@ from foretell.models.reports import (
 
 Report = Callable[[Any], object]
 _HEAD_BYTES = 4096
+# The tolerance is promised for every row, and the probes are only some: a graph in
+# single precision that just kept it on them has been seen to miss it on others.
+_MARGIN = 0.5
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "onnx", "onnxruntime")
 
 
@@ -263,7 +266,7 @@ def _try(
     try:
         predictor = engine.open(candidate.spec, model.signature, candidate.data)
         given = predictor.predict(probes.columns)
-        report = compare(truth, given, probes, tolerance)
+        report = compare(truth, given, probes, tolerance * _MARGIN)
         report = _compare_single(report, predictor, given, probes)
     except MemoryError:
         raise

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, "Sequence[Any] | npt.NDArray[Any]"]
 Scores = Literal["probabilities", "decision", "none"]
+Method = Literal["predict", "transform", "score_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class EngineSpec(msgspec.Struct, frozen=True):
         output_classes: Classes of each output, for classifiers with several.
         is_inline: The API process may run it; otherwise only the model host.
         libraries: For `native` the versions of its libraries at the upload.
+        method: What the library's own object is asked for; the answer to it is the
+            prediction, whichever engine gives it.
     """
 
     engine: str
@@ -81,6 +84,7 @@ class EngineSpec(msgspec.Struct, frozen=True):
     output_classes: list[list[Scalar]] | None = None
     is_inline: bool = True
     libraries: dict[str, str] = {}
+    method: Method = "predict"
 
 
 class Predictor(Protocol):

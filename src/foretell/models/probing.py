@@ -18,6 +18,7 @@ from foretell.models.signature import InputField, Signature
 
 MAX_THRESHOLDS = 600
 _BACKGROUND_ROWS = 500
+_FAR_ROWS, _FAR = 60, 1000.0
 _EXAMPLE_ROWS = 2000
 _MAX_TRIES = 300
 _UNSEEN = "\u2205 never seen"
@@ -75,6 +76,8 @@ class _Source:
         yield from self._example_rows()
         for _ in range(_BACKGROUND_ROWS):
             yield "background", self._any_row()
+        for _ in range(_FAR_ROWS):
+            yield "far", self._far_row()
         yield from self._edge_rows()
         yield from self._threshold_rows()
 
@@ -88,9 +91,22 @@ class _Source:
                 yield "example", row
 
     def _any_row(self) -> Row:
+        return {name: self._pick(name) for name in self._pools}
+
+    def _pick(self, name: str) -> Any:
+        pool = self._pools[name]
+        return pool[self._random.integers(len(pool))]
+
+    def _far_row(self) -> Row:
+        """All numbers far out at once: sums of large terms lose what is left of them."""
         return {
-            name: pool[self._random.integers(len(pool))]
-            for name, pool in self._pools.items()
+            one.name: (
+                value * _FAR
+                if one.type == "float" and not one.closed and value is not None
+                else value
+            )
+            for one in self._fields
+            for value in [self._pick(one.name)]
         }
 
     def _edge_rows(self) -> Iterator[tuple[str, Row]]:

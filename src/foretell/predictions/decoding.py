@@ -147,7 +147,10 @@ def model_named_in(body: bytes) -> str | None:
     try:
         found = _named.decode(body)
     except _MISFITS:
-        raise RowsInvalid(faults.find_in_frame(body)) from None
+        model, found_faults = faults.model_in(body)
+        if found_faults:
+            raise RowsInvalid(found_faults) from None
+        return model
     return None if found.model is UNSET else str(found.model)
 
 

@@ -41,16 +41,20 @@ def find(signature: Signature, body: bytes, *, names_model: bool) -> list[FieldE
     return found or [_not_json()]
 
 
-def find_in_frame(body: bytes) -> list[FieldError]:
-    """The fault of a body whose `model` could not be read."""
+def model_in(body: bytes) -> tuple[str | None, list[FieldError]]:
+    """The model that a body names which is not quite JSON, or why there is none.
+
+    A NaN in a row must not keep the row from being looked at: the model is needed to
+    say which feature it is.
+    """
     document, broken = _parse(body)
     if broken is not None:
-        return [broken]
+        return None, [broken]
     if not isinstance(document, dict):
-        return [FieldError("", "The body must be an object.", "object_type")]
+        return None, [FieldError("", "The body must be an object.", "object_type")]
     if not isinstance(document.get("model", ""), str):
-        return [FieldError("/model", "Must be a text.", "text_type")]
-    return [_not_json()]
+        return None, [FieldError("/model", "Must be a text.", "text_type")]
+    return document.get("model"), []
 
 
 def _parse(body: bytes) -> tuple[Any, FieldError | None]:
@@ -134,9 +138,7 @@ def _in_features(
         return
     yield from _in_length(len(signature.inputs), len(values), pointer)
     for place, (field, value) in enumerate(zip(signature.inputs, values, strict=False)):
-        for fault in in_cell(field, value, f"{pointer}/{place}"):
-            message = f"{field.name}: {fault.message}"
-            yield FieldError(fault.pointer, message, fault.code)
+        yield from _in_place(field, value, f"{pointer}/{place}")
 
 
 def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldError]:
@@ -156,7 +158,7 @@ def _in_table(signature: Signature, columns: Any, data: Any) -> Iterator[FieldEr
         yield from _in_length(len(columns), len(row), pointer)
         for index, (name, value) in enumerate(zip(columns, row, strict=False)):
             if name in fields:
-                yield from in_cell(fields[name], value, f"{pointer}/{index}")
+                yield from _in_place(fields[name], value, f"{pointer}/{index}")
 
 
 def in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError]:
@@ -169,12 +171,11 @@ def in_columns(names: Sequence[str], columns: list[str]) -> Iterator[FieldError]
     seen: set[str] = set()
     for index, name in enumerate(columns):
         if name not in names:
-            message = _unknown(name, names)
+            message = f"{_short(name)}: {_unknown(name, names)}"
             yield FieldError(f"/columns/{index}", message, "extra_forbidden")
         elif name in seen:
-            yield FieldError(
-                f"/columns/{index}", "This feature came twice.", "repeated"
-            )
+            message = f"{name}: This feature came twice."
+            yield FieldError(f"/columns/{index}", message, "repeated")
         seen.add(name)
 
 
@@ -182,6 +183,12 @@ def _in_length(expected: int, given: int, pointer: str) -> Iterator[FieldError]:
     if expected != given:
         message = f"Expected {expected:,} values, got {given:,}."
         yield FieldError(pointer, message, "length")
+
+
+def _in_place(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
+    """Faults of a value whose pointer is a place; the message says of which feature."""
+    for fault in in_cell(field, value, pointer):
+        yield FieldError(fault.pointer, f"{field.name}: {fault.message}", fault.code)
 
 
 def in_cell(field: InputField, value: Any, pointer: str) -> Iterator[FieldError]:
@@ -237,6 +244,9 @@ def _unknown(name: str, names: Sequence[str]) -> str:
 
 def escaped(name: str) -> str:
     """A name as one part of a JSON pointer (RFC 6901), cut when it is long."""
+    return _short(name).replace("~", "~0").replace("/", "~1")
+
+
+def _short(name: str) -> str:
     short = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
-    clean = short.encode("utf-8", "replace").decode()
-    return clean.replace("~", "~0").replace("/", "~1")
+    return short.encode("utf-8", "replace").decode()

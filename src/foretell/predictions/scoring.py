@@ -186,6 +186,10 @@ def column_values(field: InputField, column: Any, first_row: int = 0) -> Any:
         if place is not None:
             raise BatchRowInvalid(field.name, first_row + place + 1, why)
 
+    if column.dtype.is_float():
+        # As in a request: not a number is a missing one, infinity is no value.
+        column = column.fill_nan(None)
+        refuse_where(column.is_infinite(), "is infinite, which is no value")
     if not field.nullable:
         refuse_where(column.is_null(), "is missing, which the model does not take")
     if field.type == "integer" and not column.dtype.is_integer():

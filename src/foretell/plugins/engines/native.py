@@ -36,10 +36,20 @@ class NativePredictor:
 
     def predict(self, batch: Batch) -> Outputs:
         rows = self._rows(batch)
-        predictions = np.asarray(self._model.predict(rows))
+        found = getattr(self._model, self.spec.method)(rows)
+        # An encoder's answer may be a sparse matrix, with few values in each row.
+        predictions = np.asarray(
+            found.toarray() if hasattr(found, "toarray") else found
+        )
         if predictions.ndim == 2 and predictions.shape[1] == 1:
             predictions = predictions[:, 0]
-        return Outputs(predictions, scores_of(self._model, rows, self.spec.scores))
+        if self.spec.size is not None and predictions.ndim == 1:
+            # The answer of a SparsePCA to a single row has lost that dimension.
+            predictions = predictions.reshape(-1, self.spec.size)
+        scores = scores_of(
+            self._model, rows, self.spec.scores, is_many=predictions.ndim == 2
+        )
+        return Outputs(predictions, scores)
 
     def predict_one(self, values: Sequence[Any]) -> tuple[Any, list[Any] | None]:
         batch = {
@@ -81,11 +91,14 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def scores_of(model: Any, rows: Any, kind: Scores) -> Any:
+def scores_of(model: Any, rows: Any, kind: Scores, *, is_many: bool) -> Any:
     """Probabilities or decision values as float64, one column per class.
 
     A multi-label estimator gives one probability per label; it is spread over the
     label's two classes, so that all models with several outputs look alike.
+
+    Args:
+        is_many: The model has several outputs.
     """
     if kind == "none":
         return None
@@ -94,20 +107,9 @@ def scores_of(model: Any, rows: Any, kind: Scores) -> Any:
         return scores[:, None] if scores.ndim == 1 else scores
     given = model.predict_proba(rows)
     if isinstance(given, list):
-        return [np.asarray(one, dtype=np.float64) for one in given]
+        each = [np.asarray(one, dtype=np.float64) for one in given]
+        return each if is_many else each[0]
     scores = np.asarray(given, dtype=np.float64)
-    if is_multilabel(model, rows):
+    if is_many:
         return [np.column_stack([1 - one, one]) for one in scores.T]
     return scores
-
-
-def is_multilabel(model: Any, rows: Any) -> bool:
-    """True for an estimator that answers several yes/no questions at once."""
-    if isinstance(getattr(model, "classes_", None), list):
-        return False
-    return bool(getattr(model, "multilabel_", False)) or _label_shape(model) == 2
-
-
-def _label_shape(model: Any) -> int:
-    binarizer = getattr(model, "_label_binarizer", None)
-    return 2 if getattr(binarizer, "y_type_", "").startswith("multilabel") else 1

@@ -31,7 +31,7 @@ from foretell.plugins.engines import tree_graphs
 from foretell.plugins.engines.booster_twins import booster_plan
 from foretell.plugins.engines.onnx_graphs import BadGraph, check_graph, is_inline_safe
 from foretell.plugins.estimators.columns import steps_of, unwrapped
-from foretell.plugins.estimators.trees import all_parts
+from foretell.plugins.estimators.trees import all_parts, has_endless_split
 
 Precision = Literal["double", "float"]
 Dtype = Literal["float32", "float64", "int64", "int32", "bool", "object"]
@@ -49,6 +49,9 @@ def twins(model: LoadedModel) -> Iterator[Candidate | CannotConvert]:
     """The double graph and the float graph of a model, as far as there are any."""
     if model.predictor.spec.output_classes is not None:
         yield CannotConvert("Classifiers with several outputs have no ONNX twin.")
+        return
+    if model.predictor.spec.method == "score_samples":
+        yield CannotConvert("Densities have no ONNX twin.")
         return
     if "Neighbors" in type(steps_of(model.native)[-1]).__name__:
         yield CannotConvert("Equal distances are told apart in another order.")
@@ -121,11 +124,12 @@ def _plan(model: LoadedModel, final: Any) -> tree_graphs.Plan:
 
 
 def skl2onnx_twin(model: LoadedModel, precision: Precision) -> Candidate:
-    feeds = _feeds(model.signature, precision, is_named=_is_named(model.native))
+    native = unwrapped(model.native)
+    feeds = _feeds(model.signature, precision, is_named=_is_named(native))
     types = [
         (feed.name, _TENSORS[feed.dtype]([None, len(feed.columns)])) for feed in feeds
     ]
-    graph = _convert(model.native, types)
+    graph = _convert(native, types)
     check_graph(graph)
     spec = _spec(model, graph, feeds)
     return Candidate(
@@ -168,6 +172,9 @@ def _dtype(field: InputField, precision: Precision) -> Dtype:
 
 
 def _convert(native: Any, types: list[tuple[str, Any]]) -> Any:
+    if has_endless_split(native):
+        # skl2onnx looks for the next smaller number for ever.
+        raise CannotConvert("A tree splits into missing values and all others.")
     options = {id(native): {"zipmap": False}} if hasattr(native, "classes_") else None
     try:
         with contextlib.redirect_stdout(io.StringIO()), _plain_votes(native):
@@ -210,6 +217,7 @@ def _spec(model: LoadedModel, graph: Any, feeds: list[Feed]) -> EngineSpec:
     raw = _raw_labels(truth.classes)
     return EngineSpec(
         engine="onnxruntime",
+        method=truth.method,
         scores=truth.scores,
         classes=truth.classes,
         feeds=feeds,

@@ -13,6 +13,8 @@ import numpy as np
 
 from foretell.models.signature import MAX_VALUES, InputType, Scalar
 
+_MEMBERS = 50  # of an ensemble know as much about the columns as all of them
+
 
 @dataclass(slots=True)
 class Known:
@@ -32,8 +34,10 @@ def known_columns(model: Any, names: Sequence[str]) -> list[Known]:
 
 
 def unwrapped(model: Any) -> Any:
-    """What a fitted search answers with: its best estimator."""
-    found = vars(model).get("best_estimator_") if hasattr(model, "__dict__") else None
+    """What a fitted search or a frozen estimator answers with: the one inside."""
+    inside = "estimator" if type(model).__name__ == "FrozenEstimator" else ""
+    held = vars(model) if hasattr(model, "__dict__") else {}
+    found = held.get(inside, held.get("best_estimator_"))
     return model if found is None else unwrapped(found)
 
 
@@ -47,8 +51,12 @@ def steps_of(model: Any) -> list[Any]:
     ]
 
 
-def inner_models(model: Any) -> Iterator[Any]:
-    """Fitted estimators inside a search, ensemble or wrapper."""
+def inner_models(model: Any, most: int | None = None) -> Iterator[Any]:
+    """Fitted estimators inside a search, ensemble or wrapper.
+
+    Args:
+        most: Of the members of an ensemble, the first so many.
+    """
     for name in ("best_estimator_", "estimator_", "_preprocessor"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if found is not None:
@@ -56,7 +64,7 @@ def inner_models(model: Any) -> Iterator[Any]:
     for name in ("estimators_", "calibrated_classifiers_"):
         found = vars(model).get(name) if hasattr(model, "__dict__") else None
         if isinstance(found, list):
-            for one in found[:50]:
+            for one in found[:most]:
                 yield getattr(one, "estimator", one) if name[0] == "c" else one
 
 
@@ -84,7 +92,7 @@ def _visit(
             known[place].type = "text"
     else:
         _note_numbers(model, columns, known)
-        for inner in inner_models(model):
+        for inner in inner_models(model, _MEMBERS):
             if getattr(inner, "n_features_in_", len(columns)) == len(columns):
                 _visit(inner, columns, names, known)
 
@@ -148,6 +156,10 @@ def _type_of(values: list[Any]) -> InputType:
 
 def _note_numbers(model: Any, columns: list[int], known: list[Known]) -> None:
     for index, place in enumerate(columns):
+        count = _item(model, "n_categories_", index)
+        if count is not None and count <= MAX_VALUES:  # a CategoricalNB takes no other
+            known[place].type, known[place].closed = "integer", True
+            known[place].values = list(range(count))
         span = _span(model, index)
         if span is not None and known[place].range is None:
             known[place].range = span

@@ -113,6 +113,17 @@ def thresholds(model: Any, width: int) -> list[npt.NDArray[np.float64]]:
     return [np.unique(np.concatenate(one)) if one else np.empty(0) for one in found]
 
 
+def has_endless_split(model: Any) -> bool:
+    """Whether a tree splits at infinity: into the missing values and all others."""
+    for part in all_parts(model):
+        tree: Any = getattr(part, "tree_", None)
+        if hasattr(tree, "children_left"):
+            inner = tree.children_left != -1
+            if np.isinf(tree.threshold[inner]).any():
+                return True
+    return False
+
+
 def _collect(
     found: list[list[npt.NDArray[np.float64]]],
     features: npt.NDArray[Any],

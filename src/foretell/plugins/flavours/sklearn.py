@@ -22,16 +22,12 @@ from foretell.models.ports import (
     Hints,
     LoadedModel,
     Predictor,
-    Scores,
     Terms,
 )
 from foretell.models.signature import (
     InputField,
     OutputField,
-    OutputType,
-    Scalar,
     Signature,
-    class_names,
     plain_value,
     unnamed,
 )
@@ -42,6 +38,7 @@ from foretell.plugins.estimators.columns import (
     remembered_rows,
     steps_of,
 )
+from foretell.plugins.estimators.forms import form_of, method_of, scores_kind
 from foretell.plugins.estimators.trees import (
     BrokenTree,
     all_parts,
@@ -110,10 +107,7 @@ class SklearnFlavour:
                 "The file holds a bare Booster; save it by its own `save_model` and "
                 "upload that file."
             )
-        if not hasattr(model, "predict"):
-            raise ModelUnusable(
-                f"The file holds a {type(model).__name__}, which has no `predict`."
-            )
+        method_of(model)  # refuses what says nothing about a row
         try:
             check_trees(model)
         except (BrokenTree, AttributeError, TypeError, ValueError) as error:
@@ -192,24 +186,16 @@ def _try_out(
     model: Any, inputs: list[InputField], *, is_named: bool
 ) -> tuple[EngineSpec, list[OutputField], list[InputField]]:
     """Predict once to learn the form of the answers, then try missing values."""
-    scores = _scores_kind(model)
-    draft = EngineSpec(engine="native", scores=scores, is_inline=False)
+    method = method_of(model)
+    scores = scores_kind(model, method)
+    draft = EngineSpec(engine="native", method=method, scores=scores, is_inline=False)
     inputs, row = _working_row(model, inputs, draft, is_named=is_named)
     signature = Signature(inputs, [])
     predictor = NativePredictor(model, signature, draft, is_named=is_named)
     batch = {name: [value] * 2 for name, value in row.items()}
     predictions = predictor.predict(batch)
-    spec, outputs = _form(model, predictions, draft)
+    spec, outputs = form_of(model, predictions, draft)
     return spec, outputs, _nullable(predictor, inputs, row)
-
-
-def _scores_kind(model: Any) -> Scores:
-    if hasattr(model, "predict_proba"):
-        return "probabilities"
-    is_judging = hasattr(model, "classes_") or hasattr(model, "offset_")
-    if hasattr(model, "decision_function") and is_judging:
-        return "decision"
-    return "none"
 
 
 def _working_row(
@@ -246,64 +232,6 @@ def _working_row(
 
 def _as_text(field: InputField) -> InputField:
     return InputField(field.name, "text", values=field.values, closed=field.closed)
-
-
-def _form(
-    model: Any, given: Any, draft: EngineSpec
-) -> tuple[EngineSpec, list[OutputField]]:
-    predictions = given.predictions
-    size = predictions.shape[1] if predictions.ndim == 2 else None
-    classes = getattr(model, "classes_", None)
-    if hasattr(model, "predict") and classes is not None and size is not None:
-        return _several(classes, size, draft, predictions)
-    labels: list[Scalar] = [] if classes is None else np.asarray(classes).tolist()
-    if classes is None and hasattr(model, "offset_") and draft.scores == "decision":
-        labels = [-1, 1]  # outlier detectors
-    spec = EngineSpec(
-        engine="native", scores=draft.scores, classes=labels, size=size, is_inline=False
-    )
-    values = labels or None
-    outputs = [
-        OutputField("prediction", _output_type(predictions), values=values, size=size)
-    ]
-    if draft.scores != "none":
-        names: list[Scalar] | None = list(class_names(labels))
-        if given.scores.shape[1] != len(labels):
-            names = None
-        outputs.append(OutputField(draft.scores, "float", values=names))
-    return spec, outputs
-
-
-def _several(
-    classes: Any, size: int, draft: EngineSpec, predictions: Any
-) -> tuple[EngineSpec, list[OutputField]]:
-    each: list[list[Scalar]] = (
-        [np.asarray(one).tolist() for one in classes]
-        if isinstance(classes, list)
-        else [[0, 1]] * size
-    )
-    spec = EngineSpec(
-        engine="native",
-        scores=draft.scores,
-        size=size,
-        output_classes=each if draft.scores == "probabilities" else None,
-        is_inline=False,
-    )
-    outputs = [OutputField("prediction", _output_type(predictions), size=size)]
-    if draft.scores != "none":
-        outputs.append(OutputField(draft.scores, "float", size=size))
-    return spec, outputs
-
-
-def _output_type(predictions: Any) -> OutputType:
-    kinds: dict[str, OutputType] = {"b": "boolean", "i": "integer", "u": "integer"}
-    if predictions.dtype == object and len(predictions):
-        first = predictions.ravel()[0]
-        if isinstance(first, bool | np.bool_):
-            return "boolean"
-        return "integer" if isinstance(first, int) else "text"
-    kind = predictions.dtype.kind
-    return kinds.get(kind, "float" if kind == "f" else "text")
 
 
 def _nullable(

@@ -77,7 +77,7 @@ def from_json(name: str, datatype: str, data: list[Any], count: int) -> Values:
     Raises:
         TensorsInvalid: There are more or fewer, or of another kind.
     """
-    elements = _flat(name, data)
+    elements = flat(name, data)
     if len(elements) != count:
         raise TensorsInvalid(
             f"Input {name!r}: the shape asks for {count} values, data holds "
@@ -135,7 +135,8 @@ def _texts(name: str, raw: bytes, count: int) -> list[str]:
     return found
 
 
-def _flat(name: str, data: list[Any]) -> list[Any]:
+def flat(name: str, data: list[Any]) -> list[Any]:
+    """The elements of a list that is nested as a shape is, or flat already."""
     while data and isinstance(data[0], list):
         if not all(isinstance(one, list) for one in data):
             raise TensorsInvalid(f"Input {name!r}: data is nested unevenly.")

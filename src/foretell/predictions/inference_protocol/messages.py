@@ -1,5 +1,6 @@
 """Requests and answers of the protocol, as JSON with bytes behind it."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ def read(body: bytes, json_length: str | None) -> tuple[list[Tensor], Wanted]:
     try:
         request = _decode(body[:size])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TensorsInvalid(f"This is no inference request: {error}.") from None
+        why = _endless(body[:size]) or f"This is no inference request: {error}."
+        raise TensorsInvalid(why) from None
     names = [one.name for one in request.inputs]
     if not names or len(set(names)) != len(names):
         raise TensorsInvalid("Send at least one input, and each name once.")
@@ -101,6 +103,25 @@ def read(body: bytes, json_length: str | None) -> tuple[list[Tensor], Wanted]:
     if at != len(body):
         raise TensorsInvalid(f"{len(body) - at} bytes belong to no input.")
     return tensors, _wanted(request)
+
+
+def _endless(text: bytes) -> str | None:
+    """Which input holds a NaN, an Infinity or a 1e400, where nothing else is wrong.
+
+    They are no JSON, so the request could not be read; the standard library takes them.
+    """
+    try:
+        request = msgspec.convert(json.loads(text.decode()), _Request)
+    except (ValueError, RecursionError):  # a ValidationError is a ValueError
+        return None
+    for one in request.inputs:
+        for value in [] if one.data is UNSET else datatypes.flat(one.name, one.data):
+            if isinstance(value, float) and not math.isfinite(value):
+                return (
+                    f"Input {one.name!r}: a value is no finite number; a missing one is "
+                    "null."
+                )
+    return None
 
 
 def _json_length(sent: str | None, total: int) -> int:

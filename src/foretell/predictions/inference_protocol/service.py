@@ -160,13 +160,21 @@ def _columns(signature: Signature, tensors: Sequence[Tensor]) -> list[Sequence[A
     elif len(tensors) == 1 and len(inputs_of(signature)) == 1:
         columns = _side_by_side(signature.inputs, tensors[0])
     else:
-        names = ", ".join(repr(one.name) for one in inputs_of(signature))
-        raise TensorsInvalid(
-            f"Sent: {', '.join(map(repr, by_name))}. The model takes {names}."
-        )
+        raise TensorsInvalid(_wrong_names(signature, list(by_name)))
     if len({len(column) for column in columns}) > 1:
         raise TensorsInvalid("The inputs differ in their number of rows.")
     return columns
+
+
+def _wrong_names(signature: Signature, sent: Sequence[str]) -> str:
+    if not set(sent) & set(signature.names):
+        names = ", ".join(repr(one.name) for one in inputs_of(signature))
+        return f"Sent: {', '.join(map(repr, sent[:_SHOWN]))}. The model takes {names}."
+    missing = [repr(name) for name in signature.names if name not in sent]
+    unknown = [repr(name) for name in sent if name not in signature.names]
+    told = [f"missing: {', '.join(missing[:_SHOWN])}"] if missing else []
+    told += [f"not of the model: {', '.join(unknown[:_SHOWN])}"] if unknown else []
+    return f"Inputs by column: {'; '.join(told)}."
 
 
 def _column(field: InputField, tensor: Tensor) -> Sequence[Any]:

@@ -1,0 +1,1 @@
+"""One prediction of Foretell beside those of other servers of models."""

@@ -1,0 +1,1 @@
+"""What the contenders run, each with the libraries of its own environment."""
