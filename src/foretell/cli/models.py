@@ -196,6 +196,10 @@ def batch(
     include_inputs: Annotated[
         bool, typer.Option(help="Keep the columns of the dataset.")
     ] = False,
+    shard_rows: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows of a shard; some seconds of work by default."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a dataset into another one."""
@@ -206,6 +210,7 @@ def batch(
             output,
             version=version,
             include_inputs=include_inputs,
+            shard_rows=shard_rows,
             on_event=on_event,
         )
     show_list([found], ("name", "version", "rows", "rejects"), as_json=as_json)

@@ -214,6 +214,7 @@ def start_batch(
     dataset_version: int | None = None,
     version: int | str | None = None,
     include_inputs: bool | None = None,
+    shard_rows: int | None = None,
 ) -> Call[Job]:
     """Score a dataset into another one; gives the job."""
     given = {
@@ -222,6 +223,7 @@ def start_batch(
         "dataset_version": dataset_version,
         "version": version,
         "include_inputs": include_inputs,
+        "shard_rows": shard_rows,
     }
     body = {key: value for key, value in given.items() if value is not None}
     return post(path("models", name, "batch"), as_json(Job), json=body)
@@ -235,12 +237,18 @@ def score_dataset(
     *,
     version: int | str | None = None,
     include_inputs: bool | None = None,
+    shard_rows: int | None = None,
     on_event: OnEvent | None = None,
     timeout_seconds: float | None = None,
 ) -> Procedure[Dataset]:
     """Score a dataset into another one, wait, and give that dataset."""
     job = yield from start_batch.steps(
-        name, dataset, output, version=version, include_inputs=include_inputs
+        name,
+        dataset,
+        output,
+        version=version,
+        include_inputs=include_inputs,
+        shard_rows=shard_rows,
     )
     yield from succeeded(job, on_event, timeout_seconds)
     return (yield from get_dataset.steps(output))
