@@ -18,14 +18,14 @@ from typing import Any, Protocol
 import orjson
 from fastapi import FastAPI
 from starlette._utils import get_route_path
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from foretell.core.logs import bind_to_lines, get_logger
 from foretell.http.access_log import AccessLog
 from foretell.http.compression import compressed
+from foretell.http.cors import with_cors
 from foretell.http.limits import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -147,37 +147,7 @@ class Edge(FastAPI):
         self._compressed = compressed(self.handle)
         self._ids = count()
         self._id_prefix = os.urandom(9).hex()
-        self._front: ASGIApp = self._choose
-        if cors_origins:
-            self._front = CORSMiddleware(
-                self._choose,
-                allow_origins=cors_origins,
-                allow_credentials=True,
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=[
-                    "Authorization",
-                    "Content-Type",
-                    "Idempotency-Key",
-                    "If-Match",
-                    "Last-Event-ID",
-                    "Prefer",
-                    "X-CSRF-Token",
-                    "X-Request-ID",
-                    "X-Routing-Key",
-                ],
-                expose_headers=[
-                    "ETag",
-                    "Link",
-                    "Location",
-                    "RateLimit",
-                    "RateLimit-Policy",
-                    "Retry-After",
-                    "X-Model",
-                    "X-Model-Version",
-                    "X-Request-ID",
-                ],
-                max_age=600,
-            )
+        self._front = with_cors(self._choose, cors_origins)
         if not hasattr(self.state, "renderers"):
             self.state.renderers = Renderers()
         self.state.token_schemes = TokenSchemes()
