@@ -381,10 +381,13 @@ class _Compiler:
     def substr(self, node: Operation) -> Element:
         text, *numbers = node.arguments
         bounds = []
-        for number in numbers:
+        # Databases differ in what a start before the first character, and a length
+        # below none, mean.
+        for number, least in zip(numbers, (1, 0), strict=False):
             if not isinstance(number, TypedLiteral) or number.value is None:
                 raise _refused("substr with a computed start or length")
-            bounds.append(literal(min(int(number.value), _LONGEST), Integer))  # type: ignore[arg-type]
+            wanted = max(least, min(int(number.value), _LONGEST))  # type: ignore[arg-type]
+            bounds.append(literal(wanted, Integer))
         return func.substr(self.visit(text), *bounds, type_=Text)
 
     def replace(self, node: Operation) -> Element:

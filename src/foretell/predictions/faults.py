@@ -52,9 +52,13 @@ def model_in(body: bytes) -> tuple[str | None, list[FieldError]]:
         return None, [broken]
     if not isinstance(document, dict):
         return None, [FieldError("", "The body must be an object.", "object_type")]
-    if not isinstance(document.get("model", ""), str):
+    model = document.get("model")
+    if "model" in document and not isinstance(model, str):
         return None, [FieldError("/model", "Must be a text.", "text_type")]
-    return document.get("model"), []
+    if model is not None and has_surrogate(model):
+        message = "Holds half of a character (a lone surrogate)."
+        return None, [FieldError("/model", message, "text_surrogate")]
+    return model, []
 
 
 def _parse(body: bytes) -> tuple[Any, FieldError | None]:

@@ -74,6 +74,7 @@ class BatchCreate(Body):
         None,
         ge=1,
         le=MAX_SHARD_ROWS,
+        strict=True,
         description="Rows of a shard, rounded to multiples of 32,768; by default some "
         "seconds of work. A dataset of several is predicted by a job for each.",
     )
