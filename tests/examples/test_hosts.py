@@ -102,6 +102,12 @@ def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp(request.param.lower())
+    with _hosted(request.param, folder) as found:
+        yield found
+
+
+@contextmanager
+def _hosted(name: str, folder: Path) -> Iterator[Host]:
     environment = {
         **free_environment(folder / "data"),
         "PYTHONPATH": str(EXAMPLES),
@@ -111,9 +117,9 @@ def host(
         "DJANGO_DATA_DIR": str(folder),
         "DJANGO_SETTINGS_MODULE": "hosts.django_host.settings",
     }
-    if request.param == "Django":
+    if name == "Django":
         _prepare_django(environment)
-    with _running(request.param, environment, folder) as found:
+    with _running(name, environment, folder) as found:
         yield found
 
 
@@ -259,12 +265,13 @@ def test_a_stream_of_events_comes_as_it_happens(
     assert "succeeded" in text
 
 
-def test_the_end_of_the_host_is_the_end_of_foretell(host: Host) -> None:
-    """The last test of a host."""
-    children = _children(host.process.pid)
-    assert children
-    host.process.send_signal(signal.SIGTERM)
-    host.process.wait(20)
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_end_of_the_host_is_the_end_of_foretell(name: str, tmp_path: Path) -> None:
+    with _hosted(name, tmp_path) as host:
+        children = _children(host.process.pid)
+        assert children
+        host.process.send_signal(signal.SIGTERM)
+        host.process.wait(20)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and any(map(_is_alive, children)):
         time.sleep(0.1)
