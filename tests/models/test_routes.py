@@ -318,3 +318,16 @@ async def test_a_version_of_a_model_that_was_deleted_meanwhile_is_not_published(
     await running.client.delete(f"{MODELS}/iris")
     with pytest.raises(ModelNotFound):
         await publish(running, late, logreg)
+
+
+async def test_an_address_says_all_that_it_takes(running: Running):
+    answer = await running.client.post("/api/models/iris")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
+
+
+async def test_an_artifact_of_no_bytes_is_refused_at_once(running: Running):
+    answer = await running.client.post("/api/models/fresh/versions", content=b"")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/artifact"
+    assert (await running.client.get("/api/models/fresh")).status_code == 404

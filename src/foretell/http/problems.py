@@ -17,6 +17,8 @@ from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from foretell.core.logs import get_logger
 from foretell.errors import PROBLEM_TYPE_PREFIX, FieldError, ForetellError
@@ -24,6 +26,7 @@ from foretell.http.leaving import CallerGone
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 100
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 log = get_logger("foretell.http")
 
@@ -132,10 +135,23 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         return problem_response(request, CallerGone())
     slug, detail = _words_of(error.status_code)
     title = HTTPStatus(error.status_code).phrase
-    problem = Problem(
-        error.status_code, slug, title, detail, headers=error.headers or {}
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request.scope)) or headers["Allow"]
+    problem = Problem(error.status_code, slug, title, detail, headers=headers)
     return _render(request, problem)
+
+
+def _methods_at(scope: Scope) -> list[str]:
+    """What the address takes; routing knows those of the first of its routes."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**scope, "method": method})[0] is Match.FULL
+            for route in scope["app"].router.routes
+        )
+    ]
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:

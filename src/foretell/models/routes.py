@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from foretell.auth.dependencies import DepartureLog
 from foretell.core.pagination import Page
 from foretell.core.principal import Principal, Scope
+from foretell.errors import FieldError, Invalid
 from foretell.http.dependencies import CurrentUser, Cursor, ObjectLimit, State
 from foretell.http.listing import page_response
 from foretell.http.problems import field_error_of
@@ -374,6 +375,9 @@ async def _submit(
     bind: Bound,
 ) -> Job:
     artifact = upload.file("artifact")
+    if not artifact.bytes:
+        at_fault = FieldError("/artifact", "The file is empty.", "empty")
+        raise Invalid("The artifact is empty; nothing was sent.", errors=[at_fault])
     example = upload.files.get("example")
     metadata = parse_metadata(upload.texts.get("metadata"))
     await models.check_upload(user, model, wants_trust=metadata.trust)
