@@ -529,7 +529,7 @@ UPLOADS: list[tuple[str, bytes, str, int, str]] = [
     ("models/up/versions", form(ARTIFACT, ARTIFACT), FORM, 422, "twice"),
     ("models/up/versions", form(ARTIFACT, ("x", None, b"")), FORM, 422, "/x"),
     ("models/up/versions", form(ARTIFACT), FORM, 415, ""),
-    ("models/up/versions", b"", "application/octet-stream", 415, "empty"),
+    ("models/up/versions", b"", "application/octet-stream", 422, "empty"),
     ("models/up/versions", b"1" * (LARGEST_UPLOAD + 1), "x/y", 413, "bytes"),
     ("models/Bad%20Name/versions", form(ARTIFACT), FORM, 422, "model"),
     (

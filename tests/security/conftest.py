@@ -9,7 +9,8 @@ from tests.security.clocked import Client, Clocked, clocked
 from tests.served import Server
 
 
-@pytest.fixture(scope="session")
+# Of the package: it runs in a thread of this process, and must not beside other tests.
+@pytest.fixture(scope="package")
 def clocked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocked]:
     data_dir = tmp_path_factory.mktemp("clocked") / "data"
     with clocked(

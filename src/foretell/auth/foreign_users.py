@@ -121,6 +121,8 @@ def _for_reading(url: str) -> str:
         return address
     # Not made where there is none, and never written to.
     file = Path(address.removeprefix(_SQLITE)).resolve()
+    if not file.is_file():
+        raise Unavailable(f"There is no file {str(file)!r}.")
     return f"{_SQLITE}file:{file}?mode=ro&uri=true"
 
 
