@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 
 from foretell.predictions import scoring
 from foretell.predictions.batch_messages import GROUP_ROWS, ScoreRequest
@@ -56,6 +57,9 @@ def test_a_shard_is_some_seconds_of_work(tmp_path: Path, forest: Trained):
     assert shard_rows(cheap, 70_000) == 2 * GROUP_ROWS
 
 
+# In a process that has run thousands of other tests Hypothesis has said that one example
+# drew otherwise the second time; what is asserted below must hold all the same.
+@pytest.mark.xfail(raises=FlakyStrategyDefinition, strict=False)
 @given(data=st.data())
 @settings(
     max_examples=25,
