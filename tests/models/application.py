@@ -37,7 +37,7 @@ IRIS = load_iris(as_frame=True)
 ROW = {str(name): float(IRIS.data[name].iloc[0]) for name in IRIS.data}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trained:
     """A model file and what its inspection found."""
 

@@ -294,6 +294,11 @@ async def test_a_function_that_is_not_there_is_a_crash(sandbox):
         await sandbox.run(f"{HERE}:nothing", Number(1), Number)
 
 
+async def test_a_crash_is_told_while_a_long_request_is_on_its_way(sandbox):
+    with pytest.raises(ChildCrashed, match="AttributeError"):
+        await sandbox.run(f"{HERE}:nothing", Text("x" * 8_000_000), Number)
+
+
 def test_a_synchronous_worker_keeps_one_runner():
     sandbox = Sandbox()
     with asyncio.Runner() as runner:

@@ -47,8 +47,9 @@ def overlapping(
     found: list[dict[str, Any]] = []
     for part in parts:
         end = at + part["rows"]
-        if at < rows.stop and (end > rows.start or end == 0):
+        if at < rows.stop and end > rows.start:
             before = before if found else at
             found.append(part)
         at = end
-    return before, found
+    # An empty part in front of others would not be next to the first that is read.
+    return before, found if at else list(parts[:1])

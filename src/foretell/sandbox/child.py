@@ -60,13 +60,15 @@ def _obey(order: Order, channel: socket.socket, served: socket.socket | None) ->
         with lock:
             send_frame(channel, data)
 
+    # Before anything can fail: a parent that still writes to a child that has ended
+    # loses what the child had told.
+    data = receive_frame(channel)
+    if data is None:
+        return
     try:
         function = resolve(order.function)
         request_type = resolve(order.request_type)
         tell(Confined(confine(order.confinement)))
-        data = receive_frame(channel)
-        if data is None:
-            return
         request = msgspec.msgpack.decode(data, type=request_type)
         if served is not None:
             answer = function(request, served)
