@@ -147,6 +147,9 @@ async def predict_batch(job: JobContext, args: BatchArgs) -> dict[str, Any]:
     else:
         found = [await _score(job, chosen, shards[0], job.job_id)]
     made = [ShardResult.model_validate(one) for one in found]
+    rows, wanted = sum(one.rows for one in made), chosen.source.shown.rows
+    if rows != wanted:
+        raise RuntimeError(f"the shards hold {rows:,} rows of {wanted:,}")
     await _demand_files(parts, made[0])
     contents = _contents(made, _lineage(args, chosen.source, chosen.version))
     async with job.session() as session:
