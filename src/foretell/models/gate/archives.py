@@ -94,11 +94,9 @@ class Archive:
                     if left < 0:
                         raise BadContainer(f"{name!r} is longer than it says.")
                     yield piece
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-            if isinstance(error, BadContainer):
-                raise
-            raise BadContainer(f"{name!r} in the archive is broken.") from error
-        except Exception as error:  # zlib.error and NotImplementedError
+        except BadContainer:
+            raise
+        except Exception as error:  # zipfile, zlib and their codecs raise many kinds
             raise BadContainer(f"{name!r} in the archive is broken.") from error
         if left:
             raise BadContainer(f"{name!r} is shorter than it says.")

@@ -6,7 +6,6 @@ only the form that Python's own picklers write and refuses every other, even whe
 each single opcode would be harmless.
 """
 
-import importlib.util
 import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,8 @@ from foretell.models.gate.arrays import (
     dtype_of_state,
 )
 from foretell.models.gate.calls import BadCall, call, is_known_partial, is_plain
-from foretell.models.gate.danger import is_hostile, is_own_code
+from foretell.models.gate.danger import is_hostile
+from foretell.models.gate.refusal_words import explain
 from foretell.models.gate.values import SMALL_BYTES, Blob, Items, Made, Name, Pairs
 from foretell.models.gate.verdict import Reason
 
@@ -681,41 +681,3 @@ _HANDLERS: dict[str, Callable[[Machine, Any], None]] = {
     "NEWOBJ_EX": Machine._on_new_ex,
     "BUILD": Machine._on_build,
 }
-
-
-def explain(name: Name, *, hostile: bool) -> str:
-    """Why a name is not let through, and the ways out."""
-    if is_own_code(name.module):
-        return (
-            f"{name} builds code that is stored in the file itself. Put the class into "
-            "a package, or export the model to ONNX."
-        )
-    if hostile:
-        return f"The file asks for {name}, which no model needs."
-    if name.module == "__main__":
-        return (
-            f"{name} was defined in a notebook or script, so the server has no such "
-            "class. Put it into a package that is installed here and list the package "
-            "in PICKLE_ALLOW, make it an extension, or export the model to ONNX."
-        )
-    root = name.module.split(".")[0]
-    if root == "torch":
-        return (
-            f"{name} is part of a pickled PyTorch net, whose code is not in the file. "
-            "Export it with torch.export.save and upload that, or export it to ONNX."
-        )
-    if is_library(name.module) and importlib.util.find_spec(root) is None:
-        return (
-            f"{name} needs {root}, which this server does not have. Install it: "
-            f"pip install 'foretell[{root}]'."
-        )
-    if is_library(name.module):
-        return (
-            f"{name} is not something a model may hold in the version of "
-            f"{root} that is installed here. Save the model "
-            "again with that version, or export it to ONNX."
-        )
-    return (
-        f"{name} is not known. If you trust the package, list it: "
-        f"PICKLE_ALLOW={root}. Or make it an extension, or export the model to ONNX."
-    )

@@ -21,7 +21,8 @@ from zipfile import BadZipFile, ZipFile
 
 from foretell.models.gate.allow import Use, canonical, find, use_of
 from foretell.models.gate.danger import is_hostile
-from foretell.models.gate.machine import Findings, Refused, explain
+from foretell.models.gate.machine import Findings, Refused
+from foretell.models.gate.refusal_words import explain
 from foretell.models.gate.skops_archive import Archive
 from foretell.models.gate.values import Name
 from foretell.models.gate.verdict import Outcome, Reason, Verdict
