@@ -1,6 +1,5 @@
 """Who takes part, how each is started, and how each wants its requests."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,24 +106,3 @@ def serving(contender: Contender, database_url: str) -> Iterator[Running]:
         **environment,
     ) as process:
         yield Running(contender, url, process.pid)
-
-
-def tree_cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all below it."""
-    return sum(processes.cpu_seconds(one) for one in _tree(pid))
-
-
-def _tree(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                stat = Path(f"/proc/{entry}/stat").read_text()
-            except OSError:
-                continue  # ended meanwhile
-            parent = int(stat.rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(entry))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from benchmarks import trees
 from benchmarks.crud import database
 from benchmarks.crud.check import Caller
-from benchmarks.crud.contenders import LOAD_CPU, Running, tree_cpu_seconds
+from benchmarks.crud.contenders import LOAD_CPU, Running
 
 ROUTES = ("list", "get", "full", "create", "patch", "bulk")
 WRITES = frozenset({"create", "patch", "bulk"})
@@ -57,7 +58,7 @@ class Point:
         for pid in backends:
             os.sched_setaffinity(pid, {LOAD_CPU})
         pid = self._running.pid
-        server, postgres = tree_cpu_seconds(pid), _cpu_of(backends)
+        server, postgres = trees.cpu_seconds(pid), _cpu_of(backends)
         if self._route == "bulk":
             # A request of a hundred rows takes long, and those under way when the
             # time is over are not counted.
@@ -66,7 +67,7 @@ class Point:
         found = self._wrk(connections, seconds, start=start)
         if not found["requests"]:  # a machine too busy for one answer in that time
             found = self._wrk(connections, 5 * seconds, start=start)
-        server = tree_cpu_seconds(pid) - server
+        server = trees.cpu_seconds(pid) - server
         postgres = _cpu_of(backends) - postgres
         count = found["requests"]
         contender, failed = self._running.contender, found["errors"]

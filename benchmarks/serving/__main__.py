@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import processes
-from benchmarks.serving import data, measuring, report, trees
+from benchmarks import processes, trees
+from benchmarks.serving import data, measuring, report
 from benchmarks.serving.contenders import CONTENDERS, Contender, Started
 from benchmarks.serving.environments import NotInstalled
 from benchmarks.serving.report import Found, Regime

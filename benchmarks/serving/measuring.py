@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serving import trees
+from benchmarks import trees
 from benchmarks.serving.contenders import Asked, Chances, Contender, Started
 from benchmarks.serving.data import Row
 
