@@ -324,6 +324,9 @@ async def test_an_address_says_all_that_it_takes(running: Running):
     answer = await running.client.post("/api/models/iris")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, PATCH, PUT"
+    # Not what /api/users/{user_id} takes, which is another address.
+    answer = await running.client.put("/api/users/me")
+    assert answer.headers["allow"] == "GET, PATCH"
 
 
 async def test_an_artifact_of_no_bytes_is_refused_at_once(running: Running):

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import Scope
 
 from foretell.core.logs import get_logger
@@ -26,7 +26,6 @@ from foretell.http.leaving import CallerGone
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 100
-_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 log = get_logger("foretell.http")
 
@@ -143,15 +142,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(scope: Scope) -> list[str]:
-    """What the address takes; routing knows those of the first of its routes."""
-    return [
-        method
-        for method in _METHODS
-        if any(
-            route.matches({**scope, "method": method})[0] is Match.FULL
-            for route in scope["app"].router.routes
-        )
-    ]
+    """What the address takes. Each of its methods is a route of its own, and routing
+    knows those of the one that it refused with."""
+    routes = list(iter_route_contexts(scope["app"].routes))
+    refused = scope.get("route")
+    path = next((r.path_format for r in routes if r.original_route is refused), None)
+    return sorted({m for r in routes if r.path_format == path for m in r.methods or ()})
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
